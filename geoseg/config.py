@@ -1,0 +1,269 @@
+"""The only schema: AOI files (`aoi/<name>.yaml`), training recipes and model cards.
+
+Every default lives here. `workflows/schemas/*.json` is generated from these models.
+"""
+
+from __future__ import annotations
+
+from datetime import date as Date
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
+Product = Literal["landcover"]
+Precision = Literal["auto", "float32", "bfloat16"]
+MAX_CLASSES = 254  # 254 is "not observed", 255 "outside": DESIGN, decision 6
+
+
+class Section(BaseModel):
+    """A part of a file: a mistyped key is an error, not a default, and nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# ---- aoi/<name>.yaml ----------------------------------------------------------------------------------------
+
+
+class Area(Section):
+    """Section `area`: what the map answers for. Either a file or bounds with their CRS."""
+
+    file: str | None = Field(None, description="GeoJSON (lon/lat) or GeoPackage of polygons, relative to the AOI file")
+    bounds: tuple[float, float, float, float] | None = Field(None, description="left, bottom, right, top")
+    crs: str | None = Field(None, description="CRS of bounds, such as EPSG:32640")
+    scenes: bool = Field(False, description="true: everything the scenes cover")
+    fix: bool = Field(False, description="true: repair an invalid polygon, and say how its area changed")
+    min_coverage: float = Field(0.0, ge=0, le=1, description="least share of the area that scenes must cover")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if sum((self.file is not None, self.bounds is not None, self.scenes)) != 1:
+            raise ValueError("name the area in one way: file, or bounds with crs, or scenes: true")
+        if (self.bounds is None) != (self.crs is None):
+            raise ValueError("bounds and crs belong together: give both, or neither")
+        return self
+
+    @field_validator("bounds")
+    @classmethod
+    def _ordered(cls, bounds: tuple[float, float, float, float] | None) -> object:
+        if bounds and not (bounds[0] < bounds[2] and bounds[1] < bounds[3]):
+            raise ValueError(
+                f"bounds {list(bounds)} must be left, bottom, right, top with left < right and bottom < top"
+            )
+        return bounds
+
+
+class GridSection(Section):
+    """Section `grid`: one CRS and pixel size for all dates."""
+
+    crs: str = Field("auto", description="auto (the scenes' own where they agree, else UTM or equal-area) or EPSG:n")
+    gsd: float | Literal["auto"] = Field("auto", description="pixel side in metres, or auto")
+    resampling: Literal["nearest", "bilinear", "cubic", "average"] = Field(
+        "bilinear", description="used only for scenes that do not lie on the grid"
+    )
+
+    @field_validator("gsd")
+    @classmethod
+    def _positive(cls, gsd: float | str) -> float | str:
+        if isinstance(gsd, float) and not 0 < gsd < 1e6:
+            raise ValueError(f"gsd {gsd} must be a length in metres above 0")
+        return gsd
+
+
+class SceneEntry(Section):
+    """One entry of `scenes`: one acquisition, or a glob of several. Earlier entries lie on top of later ones."""
+
+    path: str = Field(description="GeoTIFF or glob of them, relative to the AOI file")
+    bands: list[str] | dict[str, int] | None = Field(
+        None, description="names in file order, or name: band number; default: the file's own band names"
+    )
+    nodata: float | Literal["none"] | None = Field(
+        None, description="value that means no data; replaces the file's tag; none: every value is data"
+    )
+    assume_crs: str | None = Field(None, description="CRS of a file that carries none")
+
+
+class DateEntry(Section):
+    """One dated set of scenes."""
+
+    scenes: list[SceneEntry | str] = Field(min_length=1)
+
+    @property
+    def entries(self) -> list[SceneEntry]:
+        """Scenes with a bare path written out."""
+        return [
+            SceneEntry(path=s, bands=None, nodata=None, assume_crs=None) if isinstance(s, str) else s
+            for s in self.scenes
+        ]
+
+
+class Tiling(Section):
+    """Section `tiling`. What is not given comes from the model's card."""
+
+    patch_size: int | None = Field(None, gt=0, le=8192, multiple_of=32, description="side of a patch's core, pixels")
+    halo: int | None = Field(None, ge=0, le=4096, multiple_of=32, description="context a side, pixels")
+    exact: bool = Field(False, description="true: halo is the network's whole receptive field")
+    tile_patches: int = Field(2, ge=1, le=16, description="patch cores along a tile's side")
+
+
+class Compute(Section):
+    """Section `compute`. Workers and threads are chosen from the machine when auto."""
+
+    workers: int | Literal["auto"] = Field("auto", description="processes that work on tiles")
+    threads: int | Literal["auto"] = Field("auto", description="processor threads of one worker")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Precision = "auto"
+    scheduler: str | None = Field(None, description="address of a dask.distributed scheduler, such as tcp://host:8786")
+    allow_partial: bool = Field(False, description="true: finish although some tiles could not be read")
+
+    @field_validator("workers", "threads")
+    @classmethod
+    def _at_least_one(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and not 1 <= value <= 1024:
+            raise ValueError(f"{value} is not between 1 and 1024")
+        return value
+
+
+class AoiFile(Section):
+    """`aoi/<name>.yaml`: area, imagery, model and products of one map."""
+
+    area: Area
+    grid: GridSection = GridSection()
+    model: str = Field(description="name of a shipped model, or path of a bundle folder relative to the AOI file")
+    dates: dict[Date, DateEntry] = Field(min_length=1)
+    products: list[Product] = Field(["landcover"], min_length=1)
+    tiling: Tiling = Tiling()
+    compute: Compute = Compute()
+
+
+# ---- model card ---------------------------------------------------------------------------------------------
+
+
+class ClassEntry(Section):
+    """One class of a model: its index is its place in the list."""
+
+    name: Name
+    colour: Colour
+
+
+class HaloPoint(Section):
+    """Labels that differ from the untiled answer at one halo."""
+
+    halo: int
+    labels_off: float = Field(description="share of labels, 0 to 1")
+
+
+class Score(Section):
+    """A score is nothing without its protocol."""
+
+    data: str
+    protocol: str
+    pixels: int
+    overall_accuracy: float
+    mean_iou: float
+    iou: dict[str, float]
+
+
+class Card(Section):
+    """What a bundle says of itself: what it takes, what it answers, what it was made of."""
+
+    name: Name
+    version: str
+    description: str
+    architecture: Literal["unet"] = "unet"
+    encoder: str
+    decoder_channels: list[int]
+    bands: list[str] = Field(min_length=1, description="common names, in the network's order")
+    dtypes: list[str] = Field(min_length=1, description="pixel types of the imagery it was trained on")
+    value_range: tuple[float, float] = Field(description="pixel values it was trained on")
+    scale: float = Field(description="normalized = (value x scale - mean) / std")
+    mean: list[float]
+    std: list[float]
+    gsd: float
+    gsd_range: tuple[float, float]
+    classes: list[ClassEntry] = Field(min_length=2, max_length=MAX_CLASSES)
+    patch_size: int
+    halo: int
+    stride: int
+    radius: int | None = Field(description="receptive field's half-width, pixels; null where it has no bound")
+    halo_curve: list[HaloPoint]
+    weights_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    licence: str
+    attribution: list[str]
+    scores: list[Score]
+    training: dict[str, str | int | float]
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names in index order."""
+        return [c.name for c in self.classes]
+
+
+# ---- training recipe ----------------------------------------------------------------------------------------
+
+
+class LabelledScene(Section):
+    """Imagery with labels, and which side of the split it is on."""
+
+    image: str
+    labels: str = Field(description="raster of class indices, or vector file, relative to the recipe")
+    bands: list[str] | dict[str, int] | None = None
+    nodata: float | Literal["none"] | None = None
+    attribute: str | None = Field(None, description="vector labels: field that holds the class name")
+    classes: dict[str, str] = Field({}, description="label value or name: class name; what is not listed is ignored")
+    bounds: tuple[float, float, float, float] | None = Field(None, description="use only this part, CRS of the image")
+    weight: float = Field(1.0, gt=0, description="how often windows come from here, per labelled pixel")
+
+
+class Towns(Section):
+    """Procedural towns mixed into training (`geoseg.town`)."""
+
+    seeds: list[int] = Field(min_length=1)
+    size: int = Field(1024, ge=256)
+    share: float = Field(0.15, gt=0, lt=1, description="share of training windows that come from towns")
+
+
+class Recipe(Section):
+    """A training recipe: data, split by area, network, loss, schedule."""
+
+    name: Name
+    version: str = "1.0.0"
+    description: str
+    licence: str
+    attribution: list[str] = Field(min_length=1)
+    bands: list[str] = Field(min_length=1)
+    value_range: tuple[float, float]
+    scale: float
+    mean: list[float]
+    std: list[float]
+    gsd: float = Field(gt=0)
+    gsd_range: tuple[float, float]
+    classes: list[ClassEntry] = Field(min_length=2, max_length=MAX_CLASSES)
+    train: list[LabelledScene] = Field(min_length=1)
+    validate_on: list[LabelledScene] = []
+    towns: Towns | None = None
+    encoder: str = "tu-tf_efficientnet_lite0"
+    encoder_weights: Literal["imagenet"] | None = None
+    decoder_channels: list[int] = Field([256, 128, 64, 32, 16], min_length=5, max_length=5)
+    window: int = Field(256, gt=0, multiple_of=32)
+    batch: int = Field(8, ge=1)
+    steps: int = Field(ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-2, ge=0)
+    focal_gamma: float = Field(2.0, ge=0)
+    focal_weight: float = Field(1.0, ge=0)
+    dice_weight: float = Field(1.0, ge=0)
+    ema_decay: float = Field(0.998, ge=0, lt=1)
+    validate_every: int = Field(200, ge=1)
+    precision: Precision = "auto"
+    seed: int = 0
+    patch_size: int = Field(1024, gt=0, multiple_of=32)
+
+    @model_validator(mode="after")
+    def _bands_agree(self) -> Self:
+        if not len(self.bands) == len(self.mean) == len(self.std):
+            raise ValueError(
+                f"{len(self.bands)} bands need as many values in mean ({len(self.mean)}) and std ({len(self.std)})"
+            )
+        return self

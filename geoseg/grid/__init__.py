@@ -1,0 +1,1 @@
+"""Where pixels are: windows, the lattice of an area, its tiles and patches."""
