@@ -5,12 +5,48 @@ Every default lives here. `workflows/schemas/*.json` is generated from these mod
 
 from __future__ import annotations
 
+import re
 from datetime import date as Date
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")  # Windows opens devices under these names
+
+
+def check_name(name: str) -> str:
+    """`name` itself, if it can be a file or folder name on every system and can say nothing to a shell.
+
+    Raises:
+        ValueError: it cannot; the message is a sentence that starts with the name.
+    """
+    if not re.fullmatch(NAME_PATTERN[1:-1], name):
+        raise ValueError(f"{name!r} is not a name: use 1 to 64 of A-Z, a-z, 0-9, _ . and -, first a letter or digit")
+    if _RESERVED.fullmatch(name):
+        raise ValueError(f"{name!r} is the name of a device on Windows; use another name")
+    if name.endswith((".", ".part")):
+        raise ValueError(f"{name!r} must not end in a dot or in .part, which marks unfinished files; use another name")
+    return name
+
+
+def _iso(day: object) -> object:
+    if isinstance(day, str) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", day):
+        raise ValueError(f"{day!r} is not a date; write year-month-day, such as 2024-06-01")
+    return day
+
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(check_name)]
+PathText = Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]
+IsoDate = Annotated[Date, BeforeValidator(_iso)]
+Nodata = Annotated[float, Field(allow_inf_nan=True)]
+Metres = Annotated[float, Field(gt=0, lt=1e6)]
+BandName = Annotated[str, Field(min_length=1, max_length=64)]
+Bands = (
+    Annotated[list[BandName], Field(min_length=1)]
+    | Annotated[dict[BandName, Annotated[int, Field(ge=1)]], Field(min_length=1)]
+)
+Count = Annotated[int, Field(ge=1, le=1024)]
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
 Product = Literal["landcover"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -20,7 +56,7 @@ MAX_CLASSES = 254  # 254 is "not observed", 255 "outside": DESIGN, decision 6
 class Section(BaseModel):
     """A part of a file: a mistyped key is an error, not a default, and nothing changes after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 # ---- aoi/<name>.yaml ----------------------------------------------------------------------------------------
@@ -29,12 +65,14 @@ class Section(BaseModel):
 class Area(Section):
     """Section `area`: what the map answers for. Either a file or bounds with their CRS."""
 
-    file: str | None = Field(None, description="GeoJSON (lon/lat) or GeoPackage of polygons, relative to the AOI file")
-    bounds: tuple[float, float, float, float] | None = Field(None, description="left, bottom, right, top")
-    crs: str | None = Field(None, description="CRS of bounds, such as EPSG:32640")
-    scenes: bool = Field(False, description="true: everything the scenes cover")
-    fix: bool = Field(False, description="true: repair an invalid polygon, and say how its area changed")
-    min_coverage: float = Field(0.0, ge=0, le=1, description="least share of the area that scenes must cover")
+    file: PathText | None = Field(
+        default=None, description="GeoJSON (lon/lat) or GeoPackage of polygons, relative to the AOI file"
+    )
+    bounds: tuple[float, float, float, float] | None = Field(default=None, description="left, bottom, right, top")
+    crs: str | None = Field(default=None, description="CRS of bounds, such as EPSG:32640")
+    scenes: bool = Field(default=False, description="true: everything the scenes cover")
+    fix: bool = Field(default=False, description="true: repair an invalid polygon, and say how its area changed")
+    min_coverage: float = Field(default=0.0, ge=0, le=1, description="least share of the area that scenes must cover")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -48,46 +86,39 @@ class Area(Section):
     @classmethod
     def _ordered(cls, bounds: tuple[float, float, float, float] | None) -> object:
         if bounds and not (bounds[0] < bounds[2] and bounds[1] < bounds[3]):
-            raise ValueError(
-                f"bounds {list(bounds)} must be left, bottom, right, top with left < right and bottom < top"
-            )
+            raise ValueError(f"{list(bounds)} must be left, bottom, right, top with left < right and bottom < top")
         return bounds
 
 
 class GridSection(Section):
     """Section `grid`: one CRS and pixel size for all dates."""
 
-    crs: str = Field("auto", description="auto (the scenes' own where they agree, else UTM or equal-area) or EPSG:n")
-    gsd: float | Literal["auto"] = Field("auto", description="pixel side in metres, or auto")
-    resampling: Literal["nearest", "bilinear", "cubic", "average"] = Field(
-        "bilinear", description="used only for scenes that do not lie on the grid"
+    crs: str = Field(
+        default="auto", description="auto (the scenes' own where they agree, else UTM or equal-area) or EPSG:n"
     )
-
-    @field_validator("gsd")
-    @classmethod
-    def _positive(cls, gsd: float | str) -> float | str:
-        if isinstance(gsd, float) and not 0 < gsd < 1e6:
-            raise ValueError(f"gsd {gsd} must be a length in metres above 0")
-        return gsd
+    gsd: Metres | Literal["auto"] = Field(default="auto", description="pixel side in metres, or auto")
+    resampling: Literal["nearest", "bilinear", "cubic", "average"] = Field(
+        default="bilinear", description="used only for scenes that do not lie on the grid"
+    )
 
 
 class SceneEntry(Section):
     """One entry of `scenes`: one acquisition, or a glob of several. Earlier entries lie on top of later ones."""
 
-    path: str = Field(description="GeoTIFF or glob of them, relative to the AOI file")
-    bands: list[str] | dict[str, int] | None = Field(
-        None, description="names in file order, or name: band number; default: the file's own band names"
+    path: PathText = Field(description="GeoTIFF or glob of them, relative to the AOI file")
+    bands: Bands | None = Field(
+        default=None, description="names in file order, or name: band number; default: the file's own band names"
     )
-    nodata: float | Literal["none"] | None = Field(
-        None, description="value that means no data; replaces the file's tag; none: every value is data"
+    nodata: Nodata | Literal["none"] | None = Field(
+        default=None, description="value that means no data; replaces the file's tag; none: every value is data"
     )
-    assume_crs: str | None = Field(None, description="CRS of a file that carries none")
+    assume_crs: str | None = Field(default=None, description="CRS of a file that carries none")
 
 
 class DateEntry(Section):
     """One dated set of scenes."""
 
-    scenes: list[SceneEntry | str] = Field(min_length=1)
+    scenes: list[SceneEntry | PathText] = Field(min_length=1)
 
     @property
     def entries(self) -> list[SceneEntry]:
@@ -101,28 +132,25 @@ class DateEntry(Section):
 class Tiling(Section):
     """Section `tiling`. What is not given comes from the model's card."""
 
-    patch_size: int | None = Field(None, gt=0, le=8192, multiple_of=32, description="side of a patch's core, pixels")
-    halo: int | None = Field(None, ge=0, le=4096, multiple_of=32, description="context a side, pixels")
-    exact: bool = Field(False, description="true: halo is the network's whole receptive field")
-    tile_patches: int = Field(2, ge=1, le=16, description="patch cores along a tile's side")
+    patch_size: int | None = Field(
+        default=None, gt=0, le=8192, multiple_of=32, description="side of a patch's core, pixels"
+    )
+    halo: int | None = Field(default=None, ge=0, le=4096, multiple_of=32, description="context a side, pixels")
+    exact: bool = Field(default=False, description="true: halo is the network's whole receptive field")
+    tile_patches: int = Field(default=2, ge=1, le=16, description="patch cores along a tile's side")
 
 
 class Compute(Section):
     """Section `compute`. Workers and threads are chosen from the machine when auto."""
 
-    workers: int | Literal["auto"] = Field("auto", description="processes that work on tiles")
-    threads: int | Literal["auto"] = Field("auto", description="processor threads of one worker")
+    workers: Count | Literal["auto"] = Field(default="auto", description="processes that work on tiles")
+    threads: Count | Literal["auto"] = Field(default="auto", description="processor threads of one worker")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Precision = "auto"
-    scheduler: str | None = Field(None, description="address of a dask.distributed scheduler, such as tcp://host:8786")
-    allow_partial: bool = Field(False, description="true: finish although some tiles could not be read")
-
-    @field_validator("workers", "threads")
-    @classmethod
-    def _at_least_one(cls, value: int | str) -> int | str:
-        if isinstance(value, int) and not 1 <= value <= 1024:
-            raise ValueError(f"{value} is not between 1 and 1024")
-        return value
+    scheduler: str | None = Field(
+        default=None, description="address of a dask.distributed scheduler, such as tcp://host:8786"
+    )
+    allow_partial: bool = Field(default=False, description="true: finish although some tiles could not be read")
 
 
 class AoiFile(Section):
@@ -130,9 +158,9 @@ class AoiFile(Section):
 
     area: Area
     grid: GridSection = GridSection()
-    model: str = Field(description="name of a shipped model, or path of a bundle folder relative to the AOI file")
-    dates: dict[Date, DateEntry] = Field(min_length=1)
-    products: list[Product] = Field(["landcover"], min_length=1)
+    model: PathText = Field(description="name of a shipped model, or path of a bundle folder relative to the AOI file")
+    dates: dict[IsoDate, DateEntry] = Field(min_length=1)
+    products: list[Product] = Field(default=["landcover"], min_length=1)
     tiling: Tiling = Tiling()
     compute: Compute = Compute()
 
@@ -206,22 +234,26 @@ class Card(Section):
 class LabelledScene(Section):
     """Imagery with labels, and which side of the split it is on."""
 
-    image: str
-    labels: str = Field(description="raster of class indices, or vector file, relative to the recipe")
-    bands: list[str] | dict[str, int] | None = None
-    nodata: float | Literal["none"] | None = None
-    attribute: str | None = Field(None, description="vector labels: field that holds the class name")
-    classes: dict[str, str] = Field({}, description="label value or name: class name; what is not listed is ignored")
-    bounds: tuple[float, float, float, float] | None = Field(None, description="use only this part, CRS of the image")
-    weight: float = Field(1.0, gt=0, description="how often windows come from here, per labelled pixel")
+    image: PathText
+    labels: PathText = Field(description="raster of class indices, or vector file, relative to the recipe")
+    bands: Bands | None = None
+    nodata: Nodata | Literal["none"] | None = None
+    attribute: str | None = Field(default=None, description="vector labels: field that holds the class name")
+    classes: dict[str, str] = Field(
+        default={}, description="label value or name: class name; what is not listed is ignored"
+    )
+    bounds: tuple[float, float, float, float] | None = Field(
+        default=None, description="use only this part, CRS of the image"
+    )
+    weight: float = Field(default=1.0, gt=0, description="how often windows come from here, per labelled pixel")
 
 
 class Towns(Section):
     """Procedural towns mixed into training (`geoseg.town`)."""
 
     seeds: list[int] = Field(min_length=1)
-    size: int = Field(1024, ge=256)
-    share: float = Field(0.15, gt=0, lt=1, description="share of training windows that come from towns")
+    size: int = Field(default=1024, ge=256)
+    share: float = Field(default=0.15, gt=0, lt=1, description="share of training windows that come from towns")
 
 
 class Recipe(Section):
@@ -245,20 +277,20 @@ class Recipe(Section):
     towns: Towns | None = None
     encoder: str = "tu-tf_efficientnet_lite0"
     encoder_weights: Literal["imagenet"] | None = None
-    decoder_channels: list[int] = Field([256, 128, 64, 32, 16], min_length=5, max_length=5)
-    window: int = Field(256, gt=0, multiple_of=32)
-    batch: int = Field(8, ge=1)
+    decoder_channels: list[int] = Field(default=[256, 128, 64, 32, 16], min_length=5, max_length=5)
+    window: int = Field(default=256, gt=0, multiple_of=32)
+    batch: int = Field(default=8, ge=1)
     steps: int = Field(ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(1e-2, ge=0)
-    focal_gamma: float = Field(2.0, ge=0)
-    focal_weight: float = Field(1.0, ge=0)
-    dice_weight: float = Field(1.0, ge=0)
-    ema_decay: float = Field(0.998, ge=0, lt=1)
-    validate_every: int = Field(200, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=1e-2, ge=0)
+    focal_gamma: float = Field(default=2.0, ge=0)
+    focal_weight: float = Field(default=1.0, ge=0)
+    dice_weight: float = Field(default=1.0, ge=0)
+    ema_decay: float = Field(default=0.998, ge=0, lt=1)
+    validate_every: int = Field(default=200, ge=1)
     precision: Precision = "auto"
     seed: int = 0
-    patch_size: int = Field(1024, gt=0, multiple_of=32)
+    patch_size: int = Field(default=1024, gt=0, multiple_of=32)
 
     @model_validator(mode="after")
     def _bands_agree(self) -> Self:
