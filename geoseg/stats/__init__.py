@@ -1,0 +1,1 @@
+"""Class maps to numbers: areas on the ellipsoid."""

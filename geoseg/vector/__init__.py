@@ -1,0 +1,1 @@
+"""Arrays to geometries: polygons of class maps and sums over them."""
