@@ -1,0 +1,235 @@
+"""What fills a block: houses on lots, apartments, sheds, parks, fields, car parks, bare ground."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from geoseg.town.feature import LAND, Feature, Kind
+from geoseg.town.frame import Frame
+from geoseg.town.houses import build_house, house_kind, roof_colour
+from geoseg.town.plants import plant, row, scatter
+from geoseg.town.shapes import Box, Cell
+from geoseg.town.style import Colour
+from geoseg.town.town import Draft
+
+Fill = Callable[[Draft, Cell, np.random.Generator, bool], None]
+"""Fills a block; the flag says whether gardens and trees may be laid out."""
+
+CARS: list[Colour] = [(225, 226, 228), (205, 206, 210), (150, 152, 158), (60, 60, 64), (150, 60, 50), (70, 84, 130)]
+
+
+def fill_villas(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
+    """Detached houses on walled lots, back to back."""
+    width = float(rng.uniform(17, 26))
+    for lot in _lots(block, width, deepest=42.0):
+        if not _inside(draft, lot):
+            continue
+        draft.add(Feature(Kind.PAVING, lot.inset(0.5), _vary(draft.style.paving, rng, 0.16), over=(LAND,)))
+        du, dv = lot.sides
+        if green and rng.random() < draft.style.greenness:
+            lawn = lot.inset(1.2)
+            half = lawn.p0 + (lawn.p1 - lawn.p0) * float(rng.uniform(0.4, 1.0))
+            lawn = lawn.part(lawn.p0, half, lawn.q0, lawn.q1) if rng.random() < 0.6 else lawn
+            built = _house_cell(lot, rng)
+            draft.add(Feature(Kind.GRASS, lawn, _vary(draft.style.grass, rng, 0.14), over=(LAND,)))
+            draft.add(Feature(Kind.PAVING, built.inset(-1.2), _vary(draft.style.paving, rng, 0.1), over=(LAND, 3)))
+        else:
+            built = _house_cell(lot, rng)
+        if rng.random() < 0.93:
+            build_house(draft, built, rng, kind=house_kind(draft.style, rng), height=float(rng.uniform(5, 9)))
+        if green and min(du, dv) > 8:
+            count = int(rng.poisson(6 * draft.style.trees * (0.4 + draft.style.greenness)))
+            plant(draft, scatter(lot.inset(1.5), count, rng), rng, radius=(1.0, 2.6))
+
+
+def fill_rows(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
+    """Terraces of equal houses."""
+    kind, colour = house_kind(draft.style, rng), None
+    colour = roof_colour(draft.style, kind, rng)
+    height, gap = float(rng.uniform(5, 8)), float(rng.uniform(0.0, 2.5))
+    for lot in _lots(block, float(rng.uniform(8.5, 13)), deepest=34.0):
+        if not _inside(draft, lot):
+            continue
+        draft.add(Feature(Kind.PAVING, lot, _vary(draft.style.paving, rng, 0.1), over=(LAND,)))
+        deep = (lot.q1 - lot.q0) * 0.55
+        house = lot.part(lot.p0 + gap / 2, lot.p1 - gap / 2, lot.q0 + deep * 0.35, lot.q0 + deep * 1.35)
+        garden = lot.part(lot.p0 + 0.5, lot.p1 - 0.5, house.q1 + 1, lot.q1 - 1)
+        if green and rng.random() < draft.style.greenness:
+            draft.add(Feature(Kind.GRASS, garden, _vary(draft.style.grass, rng, 0.12), over=(LAND,)))
+        build_house(draft, house, rng, kind=kind, height=height, plan="bar", colour=_vary(colour, rng, 0.05))
+        if green and rng.random() < draft.style.trees:
+            plant(draft, scatter(garden, 2, rng), rng, radius=(1.0, 2.2))
+
+
+def fill_apartments(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
+    """Large buildings or towers with car parks and planted courts between."""
+    draft.add(Feature(Kind.PAVING, block, _vary(draft.style.paving, rng, 0.12), over=(LAND,)))
+    tower = rng.random() < draft.style.tall
+    for lot in _lots(block, float(rng.uniform(36, 55)), deepest=58.0):
+        if not _inside(draft, lot):
+            continue
+        if rng.random() < 0.28:
+            fill_parking(draft, lot.inset(3), rng, green)
+            continue
+        if green and rng.random() < draft.style.greenness:
+            draft.add(Feature(Kind.GRASS, lot.inset(2.5, 4), _vary(draft.style.grass, rng, 0.1), over=(LAND,)))
+            court = _house_cell(lot, rng).inset(-2.5)
+            draft.add(Feature(Kind.PAVING, court, _vary(draft.style.paving, rng, 0.1), over=(LAND, 3)))
+        height = float(rng.uniform(35, 75)) if tower and rng.random() < 0.6 else float(rng.uniform(10, 24))
+        body = _house_cell(lot, rng)
+        body = body.inset(min(body.sides) * 0.14) if height > 30 else body
+        build_house(draft, body, rng, kind=Kind.FLAT, height=height, plan="bar" if height > 30 else "any")
+        if green:
+            count = int(rng.poisson(9 * draft.style.trees))
+            plant(draft, scatter(lot.inset(2), count, rng), rng, radius=(1.2, 2.8))
+
+
+def fill_sheds(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
+    """Warehouses and yards."""
+    draft.add(Feature(Kind.PAVING, block, _vary(draft.style.paving, rng, 0.2), over=(LAND,)))
+    colour = roof_colour(draft.style, Kind.SHED, rng)
+    for lot in _lots(block, float(rng.uniform(22, 48)), deepest=60.0):
+        if not _inside(draft, lot) or rng.random() < 0.1:
+            continue
+        own = _vary(colour, rng, 0.06) if rng.random() < 0.6 else roof_colour(draft.style, Kind.SHED, rng)
+        shed = lot.inset(float(rng.uniform(2.0, 4.5)))
+        build_house(draft, shed, rng, kind=Kind.SHED, height=float(rng.uniform(7, 13)), plan="bar", colour=own)
+
+
+def fill_park(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
+    """Lawn, paths and clumps of trees."""
+    draft.add(Feature(Kind.GRASS, block.inset(1.5, 6), _vary(draft.style.grass, rng, 0.1), over=(LAND,)))
+    (p, q), (du, dv) = block.centre, block.sides
+    paths = [
+        block.part(p - 1.3, p + 1.3, block.q0, block.q1),
+        block.part(block.p0, block.p1, q - 1.3, q + 1.3),
+        block.part(p - 11, p + 11, q - 11, q + 11, 10.9),
+    ]
+    for path in paths if min(du, dv) > 35 else []:
+        draft.add(Feature(Kind.PAVING, path, _vary(draft.style.paving, rng, 0.05), over=(LAND, 3)))
+    count = int(du * dv / 140 * draft.style.trees)
+    plant(draft, scatter(block.inset(3), count, rng, clumped=True), rng, radius=(1.6, 3.8), onto=(3,))
+    plant(draft, row(block.inset(4), 9.0, rng), rng, radius=(2.0, 3.4))
+
+
+def fill_field(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
+    """Crops in strips, or a sports ground."""
+    along = block.sides[0] > block.sides[1]
+    strips = int(rng.integers(1, 4))
+    edges = np.linspace(0, 1, strips + 1)
+    for a, b in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        p0, p1, q0, q1 = block.p0, block.p1, block.q0, block.q1
+        if along:
+            p0, p1 = p0 + a * (p1 - p0) + 2, block.p0 + b * (p1 - block.p0) - 2
+            p1 = block.p0 + b * block.sides[0] - 2
+        else:
+            q0, q1 = q0 + a * block.sides[1] + 2, block.q0 + b * block.sides[1] - 2
+        strip = block.part(p0, p1, q0, q1, 2.0)
+        draft.add(Feature(Kind.FIELD, strip, _vary(draft.style.grass, rng, 0.2), over=(LAND,)))
+    plant(draft, row(block.inset(1), 12.0, rng), rng, radius=(1.5, 3.0))
+
+
+def fill_grove(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
+    """Trees or scrub, dense."""
+    r, g, b = draft.style.grass
+    draft.add(Feature(Kind.GRASS, block.inset(2, 8), _vary((r * 0.85, g * 0.85, b * 0.85), rng, 0.1), over=(LAND,)))
+    count = int(block.sides[0] * block.sides[1] / 32 * (0.4 + draft.style.trees))
+    plant(draft, scatter(block.inset(4), min(count, 1500), rng), rng, radius=(1.4, 3.4), onto=(3,))
+
+
+def fill_bare(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
+    """Open sand with a shrub here and there."""
+    if rng.random() < 0.35:
+        draft.add(Feature(Kind.CLEARED, block.inset(4, 8), _vary(draft.style.sand, rng, 0.08), over=(LAND,)))
+    count = int(rng.poisson(block.sides[0] * block.sides[1] / 2500 * draft.style.greenness))
+    plant(draft, scatter(block.inset(3), count, rng, clumped=True), rng, radius=(0.9, 1.9), onto=(LAND,))
+
+
+def fill_parking(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
+    """Asphalt with bays, partly taken."""
+    lot = block.inset(1.0, 1.5)
+    if min(lot.sides) < 12:
+        return
+    draft.add(Feature(Kind.PARKING, lot, _vary(draft.style.asphalt, rng, 0.1), over=(LAND,), half=_half(lot)))
+    (pc, qc), (du, dv) = lot.centre, lot.sides
+    for p in np.arange(-du / 2 + 2.3, du / 2 - 1.5, 2.7).tolist():
+        for q in np.arange(-dv / 2 + 3.2, dv / 2 - 2.5, 5.6).tolist():
+            if round((q + dv / 2 - 3.2) / 5.6) % 3 != 2 and rng.random() < 0.5:
+                park_car(draft, lot.frame, pc + p, qc + q, np.pi / 2, rng)
+
+
+def park_car(draft: Draft, frame: Frame, p: float, q: float, turn: float, rng: np.random.Generator) -> None:
+    """A car at (p, q), turned against the streets, where there is road."""
+    x, y = frame.to_xy(p, q)
+    car_at(draft, x, y, frame.heading(p, q) + turn, rng)
+
+
+def car_at(draft: Draft, x: float, y: float, turn: float, rng: np.random.Generator) -> None:
+    """A car, or now and then a lorry."""
+    colour = CARS[int(rng.choice(6, p=[0.36, 0.18, 0.16, 0.16, 0.07, 0.07]))]
+    long = 2.3 if rng.random() < 0.94 else float(rng.uniform(3.5, 6))
+    box = Box(x, y, turn, long, 0.95)
+    draft.add(Feature(Kind.CAR, box, colour, 1.5 if long < 3 else 3.0, over=(2,), half=(long, 0.95)))
+
+
+FILLS: dict[str, Fill] = {
+    "villas": fill_villas,
+    "rows": fill_rows,
+    "apartments": fill_apartments,
+    "sheds": fill_sheds,
+    "park": fill_park,
+    "field": fill_field,
+    "grove": fill_grove,
+    "bare": fill_bare,
+    "parking": fill_parking,
+}
+
+
+def _lots(block: Cell, width: float, deepest: float) -> list[Cell]:
+    """Lots of about `width` along the block's longer side, in as many rows as keep them no deeper than `deepest`."""
+    du, dv = block.sides
+    if min(du, dv) < 10:
+        return []
+    along = du >= dv
+    long, deep = (du, dv) if along else (dv, du)
+    rows, columns = max(1, round(deep / deepest + 0.3)), max(1, round(long / width))
+    lots = []
+    for i in range(rows):
+        for k in range(columns):
+            a0, a1 = k / columns, (k + 1) / columns
+            b0, b1 = i / rows, (i + 1) / rows
+            (p0, p1), (q0, q1) = ((a0, a1), (b0, b1)) if along else ((b0, b1), (a0, a1))
+            lots.append(block.part(block.p0 + p0 * du, block.p0 + p1 * du, block.q0 + q0 * dv, block.q0 + q1 * dv))
+    return lots
+
+
+def _house_cell(lot: Cell, rng: np.random.Generator) -> Cell:
+    """Where in a lot the building stands."""
+    du, dv = lot.sides
+    hu, hv = du * float(rng.uniform(0.28, 0.4)), dv * float(rng.uniform(0.24, 0.36))
+    p = lot.centre[0] + float(rng.uniform(-0.6, 0.6)) * (du / 2 - hu - 1.5)
+    q = lot.centre[1] + float(rng.uniform(-0.6, 0.6)) * (dv / 2 - hv - 1.5)
+    return lot.part(p - hu, p + hu, q - hv, q + hv)
+
+
+def _inside(draft: Draft, lot: Cell) -> bool:
+    """Whether the lot's middle is on open land of the scene, in the lot's own district."""
+    x, y = lot.frame.to_xy(*lot.centre)
+    ground = draft.canvas.ground
+    if not (0 <= x < draft.side and 0 <= y < draft.side):
+        return False
+    row_at, col_at = int(y // ground.gsd), int(x // ground.gsd)
+    return int(ground.districts[row_at, col_at]) == lot.district and draft.canvas.class_at(x, y) == LAND
+
+
+def _half(cell: Cell) -> tuple[float, float]:
+    return cell.sides[0] / 2, cell.sides[1] / 2
+
+
+def _vary(colour: Colour, rng: np.random.Generator, by: float) -> Colour:
+    """`colour` brighter or darker by up to the share `by`."""
+    light = float(rng.uniform(1 - by, 1 + by))
+    r, g, b = colour
+    return r * light, g * light, b * light
