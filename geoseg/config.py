@@ -31,9 +31,14 @@ def check_name(name: str) -> str:
 
 
 def _iso(day: object) -> object:
-    if isinstance(day, str) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", day):
+    if not isinstance(day, str):
+        return day
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", day):
         raise ValueError(f"{day!r} is not a date; write year-month-day, such as 2024-06-01")
-    return day
+    try:
+        return Date.fromisoformat(day)
+    except ValueError as problem:
+        raise ValueError(f"{day} is not in the calendar: {problem}") from problem
 
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(check_name)]
@@ -198,6 +203,7 @@ class Card(Section):
 
     name: Name
     version: str
+    released: Date
     description: str
     architecture: Literal["unet"] = "unet"
     encoder: str
@@ -261,10 +267,12 @@ class Recipe(Section):
 
     name: Name
     version: str = "1.0.0"
+    released: Date = Field(description="day the bundle carries")
     description: str
     licence: str
     attribution: list[str] = Field(min_length=1)
     bands: list[str] = Field(min_length=1)
+    dtypes: list[str] = Field(min_length=1, description="pixel types that the model accepts, such as uint8")
     value_range: tuple[float, float]
     scale: float
     mean: list[float]

@@ -136,7 +136,7 @@ class _Composer:
     def check(self, event: Any, place: Place) -> None:
         self.count += 1
         if isinstance(event, yaml.AliasEvent):
-            self.refuse(event.start_mark, f"*{event.anchor[:60]} repeats another part; write the value out")
+            self.refuse(event.start_mark, f"*{event.anchor} repeats another part; write the value out")
         if event.anchor is not None:
             self.refuse(
                 event.start_mark, f"&{event.anchor[:60]} marks a part to repeat; remove it and write values out"

@@ -1,0 +1,64 @@
+"""From patches of pixel values to class probabilities."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from geoseg.errors import MachineError
+
+
+class Predictor:
+    """A network ready to answer, on one device in one precision.
+
+    It computes in one thread of its own, so that tasks that read and write can run beside it and the numbers
+    do not depend on who calls.
+
+    Args:
+        network: (N, B, H, W) -> logits (N, C, H, W).
+        device: `cpu` or `cuda`.
+        precision: `float32` or `bfloat16`.
+        threads: processor threads of the computation.
+    """
+
+    def __init__(self, network: nn.Module, device: str, precision: str, threads: int) -> None:
+        self.device, self.threads = torch.device(device), threads
+        self.dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+        self.network = network.eval().to(self.device, memory_format=torch.channels_last)
+        self._thread = ThreadPoolExecutor(1, "network", initializer=torch.set_num_threads, initargs=(threads,))
+
+    def __call__(self, patches: NDArray[np.float32], halo: int) -> NDArray[np.float32]:
+        """Class probabilities of patches (N, B, H, W), normalized; the halo is cropped: (N, C, H-2h, W-2h).
+
+        Raises:
+            MachineError: the device's memory does not hold one patch.
+        """
+        return self._thread.submit(self._run, patches, halo).result()
+
+    def _run(self, patches: NDArray[np.float32], halo: int) -> NDArray[np.float32]:
+        size = len(patches) if self.device.type == "cuda" else 1  # batches of one keep the CPU's bytes stable
+        while True:
+            try:
+                parts = [self._batch(patches[i : i + size], halo) for i in range(0, len(patches), size)]
+                return np.concatenate(parts)
+            except torch.OutOfMemoryError as error:
+                torch.cuda.empty_cache()
+                if size == 1:
+                    raise MachineError(
+                        f"the device's memory does not hold one patch of {patches.shape[-1]} px; "
+                        "set tiling.patch_size lower or compute.device to cpu"
+                    ) from error
+                size //= 2
+
+    def _batch(self, patches: NDArray[np.float32], halo: int) -> NDArray[np.float32]:
+        with torch.inference_mode(), torch.autocast(self.device.type, self.dtype, self.dtype != torch.float32):
+            x = torch.from_numpy(np.ascontiguousarray(patches)).to(self.device, memory_format=torch.channels_last)
+            logits = self.network(x)
+            height, width = logits.shape[-2:]
+            core = logits[..., halo : height - halo, halo : width - halo]
+            probs = torch.softmax(core.float(), dim=1).contiguous()
+        return probs.cpu().numpy()

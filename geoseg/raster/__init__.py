@@ -1,0 +1,1 @@
+"""Arrays to arrays: mirroring, cutting, stitching, normalization, scores."""

@@ -1,0 +1,40 @@
+"""The halo a model needs, measured on imagery (DESIGN, decision 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from geoseg.config import Card
+from geoseg.errors import DataError
+from geoseg.grid.window import Window
+from geoseg.io.labelled import Labelled
+from geoseg.nn.inference import Predictor
+from geoseg.stages.answer import PatchPlan, answer, read_context, read_patches
+
+HALOS = (0, 32, 64, 96, 128, 192, 256)
+LABELS_OFF = 0.002  # share of labels that may differ from the untiled answer
+UNTILED_MARGIN = 512  # mirrored pixels around the untiled pass
+LARGEST_SIDE = 3072  # of the imagery probed, pixels: one pass over it must fit into memory
+
+
+def halo_curve(predictor: Predictor, card: Card, scene: Labelled, halos: Sequence[int]) -> list[tuple[int, float]]:
+    """Share of labels that differ from the untiled answer (one pass over the mirrored scene) at each halo."""
+    extent = scene.extent
+    target = Window(extent.col_off, extent.row_off, min(extent.width, LARGEST_SIDE), min(extent.height, LARGEST_SIDE))
+    whole = read_patches(scene.imagery, card, (target.align(card.stride),), UNTILED_MARGIN, target)
+    if whole is None:
+        raise DataError(f"{scene.scene.path} has no valid pixel to measure a halo on")
+    untiled, _ = answer(predictor, PatchPlan(card.patch_size, UNTILED_MARGIN, card.stride), whole)
+    curve = []
+    for halo in halos:
+        plan = PatchPlan(card.patch_size, halo, card.stride)
+        context = read_context(scene.imagery, card, plan, target)
+        assert context is not None
+        tiled, _ = answer(predictor, plan, context)
+        curve.append((halo, float((tiled != untiled).mean())))
+    return curve
+
+
+def smallest_halo(curve: Sequence[tuple[int, float]]) -> int:
+    """The smallest halo with at most 2 in 1,000 labels off; the largest measured where none is that good."""
+    return min((halo for halo, off in curve if off <= LABELS_OFF), default=max(halo for halo, _ in curve))
