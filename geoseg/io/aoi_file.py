@@ -124,7 +124,7 @@ def _expand(loaded: LoadedAoi, text: str) -> list[Path]:
             raise ConfigError(f"{loaded.path}: {text!r} is not a file on this machine; download it and name the file")
         check_regular(path, ConfigError)
         return [path]
-    found = glob.iglob(text, root_dir=loaded.folder, recursive=True)
+    found = glob.iglob(text, root_dir=loaded.folder, recursive=True)  # noqa: PTH207 (Path.glob: no absolute pattern)
     names = list(itertools.islice(found, MAX_SCENES + 1))
     if len(names) > MAX_SCENES:
         raise ConfigError(f"{loaded.path}: {text!r} matches more than {MAX_SCENES} files; name a narrower pattern")
