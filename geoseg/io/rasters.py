@@ -341,13 +341,19 @@ def _crs(dataset: rasterio.DatasetReader, path: Path, assume: str | None) -> CRS
         )
     if stated is None:
         return _parse_crs(str(assume))
-    crs = CRS(stated.to_wkt())
+    crs = _short(CRS(stated.to_wkt()))
     if assume is not None and _parse_crs(assume) != crs:
         raise ConfigError(
             f"assume_crs: {assume} contradicts {path}, which carries {_crs_name(crs)}. Remove assume_crs; if the "
             "file is wrong, correct it with gdal_edit -a_srs."
         )
     return crs
+
+
+def _short(crs: CRS) -> CRS:
+    """The same CRS by its EPSG code where that is all there is to it."""
+    named = CRS(f"EPSG:{crs.epsg}") if crs.epsg else crs
+    return named if named.proj.equals(crs.proj, ignore_axis_order=True) else crs
 
 
 def _parse_crs(text: str) -> CRS:
