@@ -34,7 +34,7 @@ READ_ERRORS = (RasterioError, CPLE_BaseError)
 _LISTED = 5  # damaged blocks named in one message
 
 
-def open_raster(path: str | PathLike[str], *, assume_crs: str | None = None) -> Raster:
+def open_raster(path: str | PathLike[str], *, assume_crs: str | None = None, overview: int | None = None) -> Raster:
     """Open a GeoTIFF; the only way geoseg reads rasters.
 
     The file must be a regular file that starts as a TIFF does. It is opened by GDAL's GeoTIFF driver and no
@@ -43,6 +43,7 @@ def open_raster(path: str | PathLike[str], *, assume_crs: str | None = None) -> 
     Args:
         path: a file on this machine.
         assume_crs: CRS of a file that carries none, such as EPSG:32640.
+        overview: opens a reduced copy inside the file, 0 being the finest, instead of the image.
 
     Raises:
         DataError: no such file, another kind of file, a header that cannot be read, no georeferencing, pixels
@@ -54,8 +55,9 @@ def open_raster(path: str | PathLike[str], *, assume_crs: str | None = None) -> 
     mask = real.with_name(real.name + ".msk")
     if mask.exists():
         require_tiff(regular_file(mask), f"{shown}.msk, the mask of the image,")
+    level = {} if overview is None else {"overview_level": overview}
     try:
-        dataset = rasterio.open(real, driver="GTiff", sharing=False)  # noqa: TID251
+        dataset = rasterio.open(real, driver="GTiff", sharing=False, **level)  # noqa: TID251
     except READ_ERRORS as error:
         raise DataError(
             f"{shown} starts like a TIFF, but its header cannot be read ({shorten(_reason(error))}): it is cut off "
@@ -125,6 +127,11 @@ class Raster:
     def window(self) -> Window:
         """All pixels."""
         return Window(0, 0, self._dataset.width, self._dataset.height)
+
+    @property
+    def overviews(self) -> int:
+        """Number of reduced copies in the file."""
+        return len(self._dataset.overviews(1))
 
     def tags(self) -> dict[str, str]:
         """The file's own key: value texts."""
