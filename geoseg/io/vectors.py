@@ -22,6 +22,7 @@ from geoseg.io.commit import commit, free_text, size_text
 
 DIGITS = 7  # decimals of a degree in GeoJSON: about a centimetre
 ROW_GROUP = 50_000  # features; a reader with a bounding box skips whole groups
+_GEOJSON_END = b"\n]\n}\n"
 _PYOGRIO_ERRORS = (
     pyogrio.errors.DataSourceError,
     pyogrio.errors.DataLayerError,
@@ -84,6 +85,7 @@ def write_geojson(frame: geopandas.GeoDataFrame, path: Path, max_segment: float 
             back = pyogrio.read_dataframe(part)
         except (*_PYOGRIO_ERRORS, UnicodeDecodeError) as error:
             raise _damaged(path, part, f"it cannot be written or read back, {error}") from error
+        _require(_ends_with(part, _GEOJSON_END), path, part, "its end is missing")  # GDAL reads it all the same
         _require(len(back) == len(frame), path, part, f"{len(back)} of {len(frame)} features came back")
         _require(_same_bounds(back, degrees, 0.6 * 10**-DIGITS), path, part, "its bounds changed")
         _require(_same_attributes(back, degrees), path, part, "attributes changed")
@@ -138,6 +140,12 @@ def _flat(parts: NDArray[np.object_], of: NDArray[np.intp]) -> tuple[NDArray[np.
     inner, of_part = shapely.get_parts(parts, return_index=True)
     polygonal = shapely.get_type_id(inner) == shapely.GeometryType.POLYGON
     return inner[polygonal], of[of_part[polygonal]]
+
+
+def _ends_with(file: Path, end: bytes) -> bool:
+    with file.open("rb") as stream:
+        stream.seek(max(0, file.stat().st_size - len(end)))
+        return stream.read() == end
 
 
 def _present(frame: geopandas.GeoDataFrame) -> NDArray[np.object_]:

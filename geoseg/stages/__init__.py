@@ -1,0 +1,1 @@
+"""One function a workflow step: it reads, calls the core and writes."""
