@@ -155,8 +155,8 @@ def _present(frame: geopandas.GeoDataFrame) -> NDArray[np.object_]:
 
 def _same_bounds(back: geopandas.GeoDataFrame, meant: geopandas.GeoDataFrame, tolerance: float) -> bool:
     """Whether each feature's bounds are as meant; null and empty ones have none."""
-    bounds = shapely.bounds(back.geometry.to_numpy()), shapely.bounds(meant.geometry.to_numpy())
-    return np.allclose(*bounds, rtol=0, atol=tolerance, equal_nan=True)
+    found, wanted = (shapely.bounds(frame.geometry.to_numpy()) for frame in (back, meant))
+    return np.allclose(found, wanted, rtol=0, atol=tolerance, equal_nan=True)
 
 
 def _same_attributes(back: geopandas.GeoDataFrame, meant: geopandas.GeoDataFrame) -> bool:
@@ -169,8 +169,8 @@ def _same_attributes(back: geopandas.GeoDataFrame, meant: geopandas.GeoDataFrame
 
 def _same_values(back: pandas.Series, meant: pandas.Series) -> bool:
     if pandas.api.types.is_numeric_dtype(meant):
-        numbers = (pandas.to_numeric(column).to_numpy(np.float64, na_value=np.nan) for column in (back, meant))
-        return np.allclose(*numbers, rtol=1e-12, atol=0, equal_nan=True)
+        found, wanted = (pandas.to_numeric(column).to_numpy(np.float64, na_value=np.nan) for column in (back, meant))
+        return np.allclose(found, wanted, rtol=1e-12, atol=0, equal_nan=True)
     return bool((back.isna() == meant.isna()).all()) and back.dropna().tolist() == meant.dropna().tolist()
 
 

@@ -11,7 +11,7 @@ import geopandas
 import numpy as np
 import pandas
 from numpy.typing import NDArray
-from odc.geo.crs import CRS
+from pyproj import CRS
 
 from geoseg.errors import DataError
 from geoseg.grid.window import Window
@@ -75,7 +75,7 @@ def landcover(
 def _sums(polygons: Polygons, class_map: Raster, confidence_map: Raster) -> NDArray[np.float64]:
     """Area in m2, stored confidence and pixels that have one, summed over each polygon: (3, n)."""
     geobox = class_map.geobox
-    area = PixelArea(geobox.crs.proj, geobox.transform, class_map.shape)
+    area = PixelArea(_crs(class_map), geobox.transform, class_map.shape)
     sums = ZonalSums(polygons, 3, class_map.shape)
     for window in sums:
         sums.add(window, np.stack([area(window), *_confidence(confidence_map, window)]))
@@ -107,7 +107,7 @@ def _frame(
         "pixels": np.rint(geopandas.GeoSeries(polygons).area.to_numpy()).astype(np.int64),
     }
     placed = place(polygons, class_map.geobox.transform)
-    return geopandas.GeoDataFrame(attributes, geometry=placed, crs=class_map.geobox.crs.proj)
+    return geopandas.GeoDataFrame(attributes, geometry=placed, crs=_crs(class_map))
 
 
 def _figures(frame: geopandas.GeoDataFrame, entries: Sequence[ClassEntry], out_dir: Path) -> dict[str, object]:
@@ -132,8 +132,8 @@ def _names(values: NDArray[np.uint8], entries: Sequence[ClassEntry], path: Path)
     for value, name, _ in entries:
         table[value] = name
     names: NDArray[np.object_] = table[values]
-    unknown = np.unique(values[np.equal(names, None)])
-    if len(unknown):
+    unknown = sorted(set(values.tolist()) - {value for value, _, _ in entries})
+    if unknown:
         raise DataError(
             f"{path} holds the values {', '.join(map(str, unknown))}, which are no class of the model "
             f"({', '.join(f'{value} {name}' for value, name, _ in entries)}). It was made by another model: make it "
@@ -150,6 +150,12 @@ def _require_fit(class_map: Raster, confidence_map: Raster) -> None:
         )
 
 
+def _crs(raster: Raster) -> CRS:
+    crs = raster.geobox.crs
+    assert crs is not None  # open_raster refuses a file without
+    return crs.proj
+
+
 def _place(raster: Raster) -> str:
     height, width = raster.shape
     return f"({width} x {height} px from {raster.geobox.transform.c}, {raster.geobox.transform.f})"
@@ -160,9 +166,9 @@ def _longest_straight(class_map: Raster) -> float | None:
 
     On a sphere an edge of length s bows by s^2 / 8R times the tangent of the latitude, taken as 4 (76 degrees).
     """
-    crs: CRS = class_map.geobox.crs
-    if crs.geographic:
+    crs = _crs(class_map)
+    if crs.is_geographic:
         return None
-    metres = crs.proj.axis_info[0].unit_conversion_factor
+    metres = crs.axis_info[0].unit_conversion_factor
     pixel = abs(class_map.geobox.transform.a) * metres
     return math.sqrt(8 * _EARTH_RADIUS * _BEND * pixel / 4) / metres
