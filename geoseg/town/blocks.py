@@ -10,38 +10,36 @@ from geoseg.town.feature import LAND, Feature, Kind
 from geoseg.town.frame import Frame
 from geoseg.town.houses import build_house, house_kind, roof_colour
 from geoseg.town.plants import plant, row, scatter
-from geoseg.town.shapes import Box, Cell
+from geoseg.town.shapes import Blob, Box, Cell
 from geoseg.town.style import Colour
 from geoseg.town.town import Draft
 
 Fill = Callable[[Draft, Cell, np.random.Generator, bool], None]
-"""Fills a block; the flag says whether gardens and trees may be laid out."""
+"""Fills a block; the flag is False for a new one, which has no gardens, trees or paved yards yet."""
 
 CARS: list[Colour] = [(225, 226, 228), (205, 206, 210), (150, 152, 158), (60, 60, 64), (150, 60, 50), (70, 84, 130)]
 
 
 def fill_villas(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
     """Detached houses on walled lots, back to back."""
-    width = float(rng.uniform(17, 26))
-    for lot in _lots(block, width, deepest=42.0):
+    style = draft.style
+    for lot in _lots(block, float(rng.uniform(15, 23)), deepest=34.0):
         if not _inside(draft, lot):
             continue
-        draft.add(Feature(Kind.PAVING, lot.inset(0.5), _vary(draft.style.paving, rng, 0.16), over=(LAND,)))
-        du, dv = lot.sides
-        if green and rng.random() < draft.style.greenness:
+        base = style.paving if rng.random() < 0.6 else style.sand
+        draft.add(Feature(Kind.PAVING, lot, _vary(base, rng, 0.16), over=(LAND,), half=_half(lot)))
+        built = _house_cell(lot, rng)
+        if green and rng.random() < style.greenness:
             lawn = lot.inset(1.2)
-            half = lawn.p0 + (lawn.p1 - lawn.p0) * float(rng.uniform(0.4, 1.0))
-            lawn = lawn.part(lawn.p0, half, lawn.q0, lawn.q1) if rng.random() < 0.6 else lawn
-            built = _house_cell(lot, rng)
-            draft.add(Feature(Kind.GRASS, lawn, _vary(draft.style.grass, rng, 0.14), over=(LAND,)))
-            draft.add(Feature(Kind.PAVING, built.inset(-1.2), _vary(draft.style.paving, rng, 0.1), over=(LAND, 3)))
-        else:
-            built = _house_cell(lot, rng)
-        if rng.random() < 0.93:
-            build_house(draft, built, rng, kind=house_kind(draft.style, rng), height=float(rng.uniform(5, 9)))
-        if green and min(du, dv) > 8:
-            count = int(rng.poisson(6 * draft.style.trees * (0.4 + draft.style.greenness)))
-            plant(draft, scatter(lot.inset(1.5), count, rng), rng, radius=(1.0, 2.6))
+            split = lawn.p0 + (lawn.p1 - lawn.p0) * float(rng.uniform(0.4, 1.0))
+            lawn = lawn.part(lawn.p0, split, lawn.q0, lawn.q1) if rng.random() < 0.6 else lawn
+            draft.add(Feature(Kind.GRASS, lawn, _vary(style.grass, rng, 0.14), over=(LAND,)))
+            draft.add(Feature(Kind.PAVING, built.inset(-1.2), _vary(style.paving, rng, 0.1), over=(LAND, 3)))
+        if rng.random() < 0.95:
+            build_house(draft, built, rng, kind=house_kind(style, rng), height=float(rng.uniform(5, 9)))
+        if green:
+            count = int(rng.poisson(6 * style.trees * (0.3 + style.greenness)))
+            plant(draft, scatter(lot.inset(1.2), count, rng), rng, radius=(1.0, 2.6))
 
 
 def fill_rows(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
@@ -65,12 +63,13 @@ def fill_rows(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) 
 
 def fill_apartments(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
     """Large buildings or towers with car parks and planted courts between."""
-    draft.add(Feature(Kind.PAVING, block, _vary(draft.style.paving, rng, 0.12), over=(LAND,)))
+    if green:
+        draft.add(Feature(Kind.PAVING, block, _vary(draft.style.paving, rng, 0.12), over=(LAND,)))
     tower = rng.random() < draft.style.tall
     for lot in _lots(block, float(rng.uniform(36, 55)), deepest=58.0):
         if not _inside(draft, lot):
             continue
-        if rng.random() < 0.28:
+        if rng.random() < 0.15:
             fill_parking(draft, lot.inset(3), rng, green)
             continue
         if green and rng.random() < draft.style.greenness:
@@ -88,7 +87,8 @@ def fill_apartments(draft: Draft, block: Cell, rng: np.random.Generator, green: 
 
 def fill_sheds(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
     """Warehouses and yards."""
-    draft.add(Feature(Kind.PAVING, block, _vary(draft.style.paving, rng, 0.2), over=(LAND,)))
+    if green:
+        draft.add(Feature(Kind.PAVING, block, _vary(draft.style.paving, rng, 0.2), over=(LAND,)))
     colour = roof_colour(draft.style, Kind.SHED, rng)
     for lot in _lots(block, float(rng.uniform(22, 48)), deepest=60.0):
         if not _inside(draft, lot) or rng.random() < 0.1:
@@ -101,17 +101,24 @@ def fill_sheds(draft: Draft, block: Cell, rng: np.random.Generator, green: bool)
 def fill_park(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
     """Lawn, paths and clumps of trees."""
     draft.add(Feature(Kind.GRASS, block.inset(1.5, 6), _vary(draft.style.grass, rng, 0.1), over=(LAND,)))
-    (p, q), (du, dv) = block.centre, block.sides
-    paths = [
-        block.part(p - 1.3, p + 1.3, block.q0, block.q1),
-        block.part(block.p0, block.p1, q - 1.3, q + 1.3),
-        block.part(p - 11, p + 11, q - 11, q + 11, 10.9),
-    ]
-    for path in paths if min(du, dv) > 35 else []:
+    du, dv = block.sides
+    for path in _park_paths(block, rng) if min(du, dv) > 35 else []:
         draft.add(Feature(Kind.PAVING, path, _vary(draft.style.paving, rng, 0.05), over=(LAND, 3)))
     count = int(du * dv / 140 * draft.style.trees)
     plant(draft, scatter(block.inset(3), count, rng, clumped=True), rng, radius=(1.6, 3.8), onto=(3,))
     plant(draft, row(block.inset(4), 9.0, rng), rng, radius=(2.0, 3.4))
+
+
+def _park_paths(block: Cell, rng: np.random.Generator) -> list[Cell]:
+    """A cross with a round place in the middle, or an off-centre path or two, or a ring."""
+    (p, q), (du, dv) = block.centre, block.sides
+    p, q = p + du * float(rng.uniform(-0.25, 0.25)), q + dv * float(rng.uniform(-0.25, 0.25))
+    across, along = block.part(p - 1.3, p + 1.3, block.q0, block.q1), block.part(block.p0, block.p1, q - 1.3, q + 1.3)
+    draw, r = float(rng.random()), float(rng.uniform(7, 15))
+    place = block.part(p - r, p + r, q - r, q + r, r * 0.98)
+    if draw < 0.3:
+        return [across, along, place]
+    return [across] if draw < 0.5 else [along, place] if draw < 0.7 else [place] if draw < 0.85 else []
 
 
 def fill_field(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
@@ -140,11 +147,34 @@ def fill_grove(draft: Draft, block: Cell, rng: np.random.Generator, green: bool)
 
 
 def fill_bare(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
-    """Open sand with a shrub here and there."""
-    if rng.random() < 0.35:
-        draft.add(Feature(Kind.CLEARED, block.inset(4, 8), _vary(draft.style.sand, rng, 0.08), over=(LAND,)))
-    count = int(rng.poisson(block.sides[0] * block.sides[1] / 2500 * draft.style.greenness))
-    plant(draft, scatter(block.inset(3), count, rng, clumped=True), rng, radius=(0.9, 1.9), onto=(LAND,))
+    """Open sand, some of it churned up by machines, with a shrub here and there."""
+    kind = Kind.CLEARED if rng.random() < 0.25 else Kind.SAND
+    draft.add(Feature(kind, block, _vary(draft.style.sand, rng, 0.06), over=(LAND,)))
+    count = int(rng.poisson(block.sides[0] * block.sides[1] / 1500 * draft.style.greenness))
+    plant(draft, scatter(block.inset(3), count, rng, clumped=True), rng, radius=(0.9, 2.0), onto=(LAND,))
+
+
+def fill_golf(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
+    """Fairways winding over sandy ground, bunkers, clumps of trees."""
+    draft.add(Feature(Kind.SAND, block, _vary(draft.style.sand, rng, 0.05), over=(LAND,)))
+    du, dv = block.sides
+    for _ in range(max(2, int(du * dv / 5500))):
+        p, q = float(rng.uniform(block.p0, block.p1)), float(rng.uniform(block.q0, block.q1))
+        turn, tone = float(rng.uniform(0, 3.2)), _vary(draft.style.grass, rng, 0.12)
+        wide = float(rng.uniform(13, 21))
+        for step in range(int(rng.integers(5, 13))):
+            turn += float(rng.uniform(-0.3, 0.3))
+            p, q = p + 13 * np.cos(turn), q + 13 * np.sin(turn)
+            if not (block.p0 + 20 < p < block.p1 - 20 and block.q0 + 20 < q < block.q1 - 20):
+                break
+            x, y = block.frame.to_xy(p, q)
+            lobes = tuple((float(rng.uniform(0, 0.16 / n)), float(rng.uniform(0, 6.3))) for n in range(2, 5))
+            draft.add(Feature(Kind.GRASS, Blob(x, y, wide * float(rng.uniform(0.9, 1.15)), lobes), tone, over=(LAND,)))
+            if step and rng.random() < 0.12:
+                bunker = Blob(x + 8, y - 6, float(rng.uniform(3.5, 6)), lobes)
+                draft.add(Feature(Kind.SAND, bunker, _vary(draft.style.sand, rng, 0.05), over=(3,)))
+    count = int(du * dv / 190 * (0.3 + draft.style.trees))
+    plant(draft, scatter(block.inset(4), count, rng, clumped=True), rng, radius=(1.5, 3.6))
 
 
 def fill_parking(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
@@ -152,11 +182,13 @@ def fill_parking(draft: Draft, block: Cell, rng: np.random.Generator, green: boo
     lot = block.inset(1.0, 1.5)
     if min(lot.sides) < 12:
         return
+    number = len(draft.features)
     draft.add(Feature(Kind.PARKING, lot, _vary(draft.style.asphalt, rng, 0.1), over=(LAND,), half=_half(lot)))
     (pc, qc), (du, dv) = lot.centre, lot.sides
     for p in np.arange(-du / 2 + 2.3, du / 2 - 1.5, 2.7).tolist():
         for q in np.arange(-dv / 2 + 3.2, dv / 2 - 2.5, 5.6).tolist():
-            if round((q + dv / 2 - 3.2) / 5.6) % 3 != 2 and rng.random() < 0.5:
+            taken = round((q + dv / 2 - 3.2) / 5.6) % 3 != 2 and rng.random() < 0.5
+            if taken and draft.canvas.ident_at(*lot.frame.to_xy(pc + p, qc + q)) == number:
                 park_car(draft, lot.frame, pc + p, qc + q, np.pi / 2, rng)
 
 
@@ -183,6 +215,7 @@ FILLS: dict[str, Fill] = {
     "field": fill_field,
     "grove": fill_grove,
     "bare": fill_bare,
+    "golf": fill_golf,
     "parking": fill_parking,
 }
 
@@ -194,7 +227,7 @@ def _lots(block: Cell, width: float, deepest: float) -> list[Cell]:
         return []
     along = du >= dv
     long, deep = (du, dv) if along else (dv, du)
-    rows, columns = max(1, round(deep / deepest + 0.3)), max(1, round(long / width))
+    rows, columns = max(1, round(deep / deepest)), max(1, round(long / width))
     lots = []
     for i in range(rows):
         for k in range(columns):
@@ -208,20 +241,22 @@ def _lots(block: Cell, width: float, deepest: float) -> list[Cell]:
 def _house_cell(lot: Cell, rng: np.random.Generator) -> Cell:
     """Where in a lot the building stands."""
     du, dv = lot.sides
-    hu, hv = du * float(rng.uniform(0.28, 0.4)), dv * float(rng.uniform(0.24, 0.36))
-    p = lot.centre[0] + float(rng.uniform(-0.6, 0.6)) * (du / 2 - hu - 1.5)
-    q = lot.centre[1] + float(rng.uniform(-0.6, 0.6)) * (dv / 2 - hv - 1.5)
+    hu, hv = du * float(rng.uniform(0.33, 0.45)), dv * float(rng.uniform(0.3, 0.43))
+    p = lot.centre[0] + float(rng.uniform(-0.8, 0.8)) * (du / 2 - hu - 1.0)
+    q = lot.centre[1] + float(rng.uniform(-0.8, 0.8)) * (dv / 2 - hv - 1.0)
     return lot.part(p - hu, p + hu, q - hv, q + hv)
 
 
 def _inside(draft: Draft, lot: Cell) -> bool:
-    """Whether the lot's middle is on open land of the scene, in the lot's own district."""
+    """Whether the lot's middle, or the point of the scene nearest to it, is on open land of the lot's own district."""
     x, y = lot.frame.to_xy(*lot.centre)
-    ground = draft.canvas.ground
-    if not (0 <= x < draft.side and 0 <= y < draft.side):
+    side, ground = draft.side, draft.canvas.ground
+    reach = max(lot.sides) / 2
+    if not (-reach < x < side + reach and -reach < y < side + reach):
         return False
-    row_at, col_at = int(y // ground.gsd), int(x // ground.gsd)
-    return int(ground.districts[row_at, col_at]) == lot.district and draft.canvas.class_at(x, y) == LAND
+    x, y = min(max(x, 0.0), side - ground.gsd), min(max(y, 0.0), side - ground.gsd)
+    district = int(ground.districts[int(y // ground.gsd), int(x // ground.gsd)])
+    return district == lot.district and draft.canvas.class_at(x, y) == LAND
 
 
 def _half(cell: Cell) -> tuple[float, float]:

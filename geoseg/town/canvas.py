@@ -65,6 +65,13 @@ class Canvas:
         hits = (self.classes[p.rows, p.cols][p.mask] == class_index for p in shape.patches(self.ground))
         return sum(int(hit.sum()) for hit in hits)
 
+    def ident_at(self, x: float, y: float) -> int:
+        """Number of the feature on top at a point in metres; -1 outside."""
+        row, col = int(y // self.ground.gsd), int(x // self.ground.gsd)
+        if 0 <= row < self.ground.size and 0 <= col < self.ground.size:
+            return int(self.ident[row, col])
+        return -1
+
     def class_at(self, x: float, y: float) -> int:
         """Class at a point in metres; 255 outside."""
         row, col = int(y // self.ground.gsd), int(x // self.ground.gsd)

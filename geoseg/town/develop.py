@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from geoseg.town.blocks import FILLS
 from geoseg.town.feature import LAND, VEGETATION, Feature, Kind
 from geoseg.town.shapes import Cell
+from geoseg.town.streets import Plat, cut, pave
 from geoseg.town.town import Draft, Parcel, Town
+from geoseg.town.zones import SIZES, Zone
 
 GREEN_USES = ("park", "field", "grove")
 
@@ -21,6 +25,7 @@ def develop(town: Town, seed: int, clear: float = 0.3, build: float = 0.4) -> To
     """
     rng = np.random.default_rng([seed, 0xDE])
     draft = Draft.resume(town)
+    draft.style = replace(town.style, tall=0.0)  # what is new is low, so its shadows end near it
     for number in _pick(draft, GREEN_USES, VEGETATION, clear, rng):
         parcel = draft.parcels[number]
         tone = float(rng.uniform(0.9, 1.05))
@@ -30,22 +35,29 @@ def develop(town: Town, seed: int, clear: float = 0.3, build: float = 0.4) -> To
     for number in _pick(draft, ("bare",), LAND, build, rng):
         cell = draft.parcels[number].cell
         use = str(rng.choice(["villas", "rows", "apartments", "sheds"], p=[0.5, 0.2, 0.15, 0.15]))
+        long, short = SIZES[use]
+        zone = Zone(0.0, 0.0, use, long, short)
         for part in _add_lane(draft, cell):
-            FILLS[use](draft, part, rng, False)
+            plat = Plat()
+            cut(draft, part, lambda _, zone=zone: zone, rng, plat)  # type: ignore[misc]
+            for block in pave(draft, plat, rng, over=(LAND,)) if plat.streets else [part]:
+                FILLS[use](draft, block, rng, False)
         draft.parcels[number] = Parcel(cell, use)
     town.canvas.ground.forget()
-    return draft.finish()
+    return replace(draft.finish(), style=town.style)
 
 
 def _pick(draft: Draft, uses: tuple[str, ...], class_index: int, share: float, rng: np.random.Generator) -> list[int]:
-    """Numbers of parcels of these uses that show the class; `share` of them, at least one."""
-    shown = [
-        number
+    """Numbers of parcels of these uses, `share` of those that show a fair piece of the class; at least one."""
+    shown = {
+        number: draft.canvas.count(parcel.cell, class_index)
         for number, parcel in enumerate(draft.parcels)
-        if parcel.use in uses and draft.canvas.count(parcel.cell, class_index) > 200
-    ]
-    count = min(len(shown), max(1, round(share * len(shown)))) if share > 0 else 0
-    return sorted(rng.permutation(shown)[:count].tolist()) if count else []
+        if parcel.use in uses
+    }
+    largest = max(shown.values(), default=0)
+    fair = [number for number, pixels in shown.items() if pixels > 0.25 * largest]
+    count = min(len(fair), max(1, round(share * len(fair)))) if share > 0 else 0
+    return sorted(rng.permutation(fair)[:count].tolist()) if count else []
 
 
 def _add_lane(draft: Draft, cell: Cell) -> list[Cell]:

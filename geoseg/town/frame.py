@@ -50,7 +50,7 @@ class Frame:
 
     def _sway(self, t: Floats, phase: float) -> Floats:
         k = np.float32(2 * np.pi / self.length)
-        return (np.float32(self.bend) / k * np.sin(k * t + np.float32(phase))).astype(np.float32, copy=False)
+        return np.asarray(np.float32(self.bend) / k * np.sin(k * t + np.float32(phase)), dtype=np.float32)
 
     def _sway_at(self, t: float, phase: float) -> float:
         k = 2 * math.pi / self.length

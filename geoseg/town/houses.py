@@ -28,7 +28,7 @@ def build_house(
     """Put a building that fills `cell` on the draft; False when it does not fit on open land."""
     (p, q), (du, dv) = cell.centre, cell.sides
     x, y = cell.frame.to_xy(p, q)
-    if not (0 <= x < draft.side and 0 <= y < draft.side) or min(du, dv) < 3:
+    if min(du, dv) < 3:
         return False
     turn = cell.frame.heading(p, q)
     boxes = [_place(x, y, turn, wing) for wing in _wings(plan, du / 2, dv / 2, rng)]
@@ -51,7 +51,7 @@ def roof_colour(style: TownStyle, kind: Kind, rng: np.random.Generator) -> Colou
     if kind in (Kind.GABLE, Kind.HIP):
         base = style.tile if rng.random() < 0.75 else tuple(0.62 * c for c in style.tile)
     else:
-        tints: list[Colour] = [(1.28, 1.28, 1.28), (1, 1, 1), (0.74, 0.74, 0.76), (1.04, 0.96, 0.84), (0.5, 0.5, 0.52)]
+        tints: list[Colour] = [(1.36, 1.36, 1.36), (1, 1, 1), (0.74, 0.74, 0.76), (1.04, 0.96, 0.84), (0.5, 0.5, 0.52)]
         tints.append((0.68, 0.66, 0.98))
         tint = tints[int(rng.choice(6, p=[0.3, 0.28, 0.18, 0.13, 0.06, 0.05]))]
         base = tuple(c * t for c, t in zip(style.roof, tint, strict=True))
@@ -102,5 +102,6 @@ def _add_penthouse(draft: Draft, roof: Box, colour: Colour, height: float, rng: 
     u, v = (float(rng.uniform(-0.8, 0.8)) * (full - part) for full, part in ((roof.hu, hu), (roof.hv, hv)))
     c, s = math.cos(roof.angle), math.sin(roof.angle)
     box = Box(roof.x + c * u - s * v, roof.y + s * u + c * v, roof.angle, hu, hv)
-    r, g, b = (float(min(238.0, k * rng.uniform(0.9, 1.25))) for k in colour)
+    light = float(rng.uniform(0.8, 1.25))
+    r, g, b = (min(245.0, k * light) for k in colour)
     draft.add(Feature(Kind.FLAT, box, (r, g, b), height + 3.0, over=(0,), half=(hu, hv)))

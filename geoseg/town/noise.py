@@ -23,7 +23,7 @@ def smooth_field(rng: np.random.Generator, size: int, grain: float) -> Floats:
     for step, weight in enumerate(basis):
         weights[np.arange(size), whole - 1 + step] = weight
     field = weights @ coarse @ weights.T
-    return (field * np.float32(2.09)).astype(np.float32)  # a B-spline's square mean is 0.479 a side
+    return np.asarray(field * np.float32(2.09))  # a B-spline's square mean is 0.479 a side
 
 
 def octaves(rng: np.random.Generator, size: int, grains: tuple[float, ...], fall: float = 0.7) -> Floats:
@@ -39,9 +39,9 @@ def octaves(rng: np.random.Generator, size: int, grains: tuple[float, ...], fall
 
 def hashed(*numbers: NDArray[np.int32]) -> Floats:
     """Even random numbers in 0 to 1, fixed by whole numbers that broadcast."""
-    mix = np.uint32(0x9E3779B9)
+    mix = np.full((), 0x9E3779B9, dtype=np.uint32)
     for number in numbers:
-        mix = (mix ^ number.astype(np.uint32)) * np.uint32(0x85EBCA6B)
+        mix = np.asarray((mix ^ number.astype(np.uint32)) * np.uint32(0x85EBCA6B))
         mix = (mix ^ (mix >> np.uint32(13))) * np.uint32(0xC2B2AE35)
         mix = mix ^ (mix >> np.uint32(16))
-    return (mix >> np.uint32(8)).astype(np.float32) / np.float32(1 << 24)
+    return np.asarray((mix >> np.uint32(8)) / np.float32(1 << 24), dtype=np.float32)

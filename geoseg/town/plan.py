@@ -11,9 +11,10 @@ from geoseg.town.feature import LAND, ROAD, VEGETATION, Feature, Kind
 from geoseg.town.frame import Curve, Frame
 from geoseg.town.plants import plant
 from geoseg.town.shapes import Band, Blob, Cell, Everywhere, Ground
-from geoseg.town.streets import lay_streets
+from geoseg.town.streets import Plat, cut, park_cars, pave
 from geoseg.town.style import TownStyle
 from geoseg.town.town import Draft, Parcel, Town
+from geoseg.town.zones import Zone, draw_zones, nearest_zone
 
 
 def plan_town(seed: int, size: int, gsd: float = 0.8, style: TownStyle | None = None) -> Town:
@@ -29,13 +30,18 @@ def plan_town(seed: int, size: int, gsd: float = 0.8, style: TownStyle | None = 
     ground = Ground(size, gsd, tuple(borders.values()))
     draft = Draft(style, ground)
     draft.add(Feature(Kind.SAND, Everywhere(), style.sand))
+    zones = draw_zones(style, side, rng)
     blocks: list[Cell] = []
     for district in range(1 << len(borders)):
-        frame = _frame(rng, side, style, district)
-        blocks += lay_streets(draft, frame, district, rng)
-    _add_water(draft, rng, borders)
+        reach = side * 0.72 + 40
+        whole = Cell(_frame(rng, side, style, district), district, -reach, reach, -reach, reach)
+        plat = Plat()
+        cut(draft, whole, lambda cell: nearest_zone(zones, *cell.frame.to_xy(*cell.centre)), rng, plat)
+        blocks += pave(draft, plat, rng)
+        park_cars(draft, plat.streets, rng)
+    _add_water(draft, rng)
     _add_main_roads(draft, rng, borders)
-    _use_blocks(draft, blocks, rng)
+    _use_blocks(draft, blocks, zones, rng)
     _add_traffic(draft, rng, borders)
     ground.forget()
     return draft.finish()
@@ -51,11 +57,11 @@ def _borders(rng: np.random.Generator, side: float, style: TownStyle) -> dict[st
     return borders
 
 
-def _curve(rng: np.random.Generator, side: float, angle: float, spread: float) -> Curve:
+def _curve(rng: np.random.Generator, side: float, angle: float, spread: float, sway: float = 1.0) -> Curve:
     x, y = (float(v) for v in side * rng.uniform(0.5 - spread, 0.5 + spread, size=2))
-    sway = min(side, 1600.0)
-    amplitudes = float(sway * rng.uniform(0.03, 0.07)), float(sway * rng.uniform(0.0, 0.012))
-    lengths = float(sway * rng.uniform(0.9, 1.5)), float(sway * rng.uniform(0.35, 0.55))
+    span = min(side, 1600.0)
+    amplitudes = float(span * sway * rng.uniform(0.03, 0.06)), float(span * sway * rng.uniform(0.0, 0.012))
+    lengths = float(span * rng.uniform(0.9, 1.5)), float(span * rng.uniform(0.35, 0.55))
     phases = float(rng.uniform(0, 6.3)), float(rng.uniform(0, 6.3))
     return Curve(x, y, angle, amplitudes, lengths, phases)
 
@@ -68,32 +74,30 @@ def _frame(rng: np.random.Generator, side: float, style: TownStyle, district: in
     return Frame(side / 2, side / 2, turn, bend, length, float(rng.uniform(0, 6.3)), float(rng.uniform(0, 6.3)))
 
 
-def _add_water(draft: Draft, rng: np.random.Generator, borders: dict[str, Curve]) -> None:
+def _add_water(draft: Draft, rng: np.random.Generator) -> None:
     """A lake, a river and a coast, as the style has them, each inside its bank."""
     style, side = draft.style, draft.side
     if style.coast:
-        curve = _curve(rng, side, float(rng.uniform(0, 2 * math.pi)), 0.0)
+        curve = _curve(rng, side, float(rng.uniform(0, 2 * math.pi)), 0.0, sway=2.2)
         offset = side * float(rng.uniform(0.18, 0.34))
         _add_basin(draft, Band(curve, offset - 28, 4 * side), Band(curve, offset, 4 * side), green=False)
     if style.river:
-        curve = _curve(rng, side, style.angle + float(rng.uniform(0.5, 1.1)), 0.3)
+        curve = _curve(rng, side, style.angle + float(rng.uniform(0.5, 1.1)), 0.3, sway=1.6)
         wide = min(26.0, side * 0.03) * float(rng.uniform(0.6, 1.2))
         _add_basin(draft, Band(curve, -wide - 14, wide + 14), Band(curve, -wide, wide), green=style.greenness > 0.35)
     if style.lake:
         for _ in range(1 if side < 900 else 2):
             r = min(side * 0.11, 130.0) * style.lake * float(rng.uniform(0.7, 1.1))
             x, y = (float(v) for v in rng.uniform(0.2, 0.8, size=2) * side)
-            lobes = tuple((float(rng.uniform(0.0, 0.42 / order)), float(rng.uniform(0, 6.3))) for order in range(2, 7))
+            lobes = tuple((float(rng.uniform(0.0, 0.6 / order)), float(rng.uniform(0, 6.3))) for order in range(2, 9))
             bank = Blob(x, y, r + 12, lobes)
             _add_basin(draft, bank, Blob(x, y, r, lobes), green=bool(rng.random() < style.greenness))
 
 
 def _add_basin(draft: Draft, bank: Band | Blob, basin: Band | Blob, green: bool) -> None:
     style = draft.style
-    if green:
-        draft.add(Feature(Kind.GRASS, bank, style.grass))
-    else:
-        draft.add(Feature(Kind.SAND, bank, style.sand))
+    kind, colour = (Kind.GRASS, style.grass) if green else (Kind.SAND, style.sand)
+    draft.add(Feature(kind, bank, colour, over=(LAND, ROAD, VEGETATION)))
     draft.add(Feature(Kind.WATER, basin, style.water))
 
 
@@ -142,42 +146,42 @@ def _add_roundabout(draft: Draft, rng: np.random.Generator, curve: Curve) -> Non
         plant(draft, ring, rng, radius=(1.5, 2.5))
 
 
-def _use_blocks(draft: Draft, blocks: list[Cell], rng: np.random.Generator) -> None:
-    """Give each block a use, by how urban its place is, and fill it."""
-    style, side = draft.style, draft.side
-    centres = rng.uniform(0.15, 0.85, size=(3, 2)) * side
-    reach = max(0.45 * side, 150.0)
-    for cell in blocks:
-        x, y = cell.frame.to_xy(*cell.centre)
-        pull = max(math.exp(-(((x - a) ** 2 + (y - b) ** 2) / reach**2)) for a, b in centres.tolist())
-        use = _pick_use(style, pull, rng)
+def _use_blocks(draft: Draft, blocks: list[Cell], zones: list[Zone], rng: np.random.Generator) -> None:
+    """Give each block a use and fill it; a scene of several blocks has a park and open land among them."""
+    spots = [cell.frame.to_xy(*cell.centre) for cell in blocks]
+    uses = [nearest_zone(zones, *at).pick_use(rng) for at in spots]
+    open_land = [number for number, at in enumerate(spots) if draft.canvas.class_at(*at) == LAND]
+    seen = [number for number in open_land if _own(draft, blocks[number])]
+    for need in ("bare", "park"):
+        spare = [number for number in seen if uses[number] not in ("bare", "park")]
+        if len(spare) > 1 and need not in {uses[number] for number in seen}:
+            uses[int(rng.choice(spare))] = need
+    for cell, use in zip(blocks, uses, strict=True):
         draft.parcels.append(Parcel(cell, use))
         FILLS[use](draft, cell, rng, True)
 
 
-def _pick_use(style: TownStyle, pull: float, rng: np.random.Generator) -> str:
-    if rng.random() < style.density * (0.45 + 0.75 * pull):
-        uses = ["villas", "rows", "apartments", "sheds", "parking"]
-        weights = np.array([0.48, 0.12, 0.12 + 0.3 * pull, 0.14, 0.04])
-    else:
-        uses = ["park", "field", "grove", "bare"]
-        green = style.greenness
-        weights = np.array([0.35 * green, 0.3 * green, 0.35 * green, 1.15 * (1 - green)])
-    return str(rng.choice(uses, p=weights / weights.sum()))
+def _own(draft: Draft, cell: Cell) -> bool:
+    """Whether a block's middle, on the scene, lies in the block's district."""
+    x, y = cell.frame.to_xy(*cell.centre)
+    ground = draft.canvas.ground
+    return int(ground.districts[int(y // ground.gsd), int(x // ground.gsd)]) == cell.district
 
 
 def _add_traffic(draft: Draft, rng: np.random.Generator, borders: dict[str, Curve]) -> None:
     """Cars in the lanes of the main roads, and trees along their medians."""
     for name, curve in borders.items():
-        half = next(
-            f.half for f in draft.features if isinstance(f.shape, Band) and f.shape.curve == curve and f.half[1]
+        number, half = next(
+            (number, feature.half)
+            for number, feature in enumerate(draft.features)
+            if feature.kind == Kind.HIGHWAY and isinstance(feature.shape, Band) and feature.shape.curve == curve
         )
         lanes = np.arange(half[0] + 2.2, half[1] - 1.5, 3.6)
         along = rng.uniform(-0.8 * draft.side, 0.8 * draft.side, size=int(draft.side * 0.11))
         for s in along.tolist():
             across = float(rng.choice(lanes)) * float(rng.choice([-1, 1]))
             x, y, turn = curve.at(s, across)
-            if draft.canvas.class_at(x, y) == ROAD:
+            if draft.canvas.ident_at(x, y) == number:
                 car_at(draft, x, y, turn, rng)
         if name == "arterial" and draft.style.trees > 0.2:
             points = [curve.at(s)[:2] for s in np.arange(-0.8 * draft.side, 0.8 * draft.side, 11.0).tolist()]

@@ -29,7 +29,7 @@ def plant(
         if rows:
             x, y, r = np.array(rows, dtype=np.float32).T
             over = (LAND, VEGETATION, ROAD)
-            draft.add(Feature(Kind.CROWN, Crowns(x, y, r), _tone(draft, tone), 7.0, over=over))
+            draft.add(Feature(Kind.CROWN, Crowns(x, y, r), _tone(draft, tone), 6.5, over=over))
 
 
 def scatter(cell: Cell, count: int, rng: np.random.Generator, *, clumped: bool = False) -> list[tuple[float, float]]:
@@ -41,8 +41,10 @@ def scatter(cell: Cell, count: int, rng: np.random.Generator, *, clumped: bool =
     if clumped:
         heads = max(1, count // 12)
         pick = rng.integers(0, heads, size=count)
-        p = np.clip(p[pick] + rng.normal(0, 9, size=count), cell.p0, cell.p1)
-        q = np.clip(q[pick] + rng.normal(0, 9, size=count), cell.q0, cell.q1)
+        p = p[pick] + rng.normal(0, 9, size=count)
+        q = q[pick] + rng.normal(0, 9, size=count)
+        inside = (p > cell.p0) & (p < cell.p1) & (q > cell.q0) & (q < cell.q1)
+        p, q = p[inside], q[inside]
     return [cell.frame.to_xy(a, b) for a, b in zip(p.tolist(), q.tolist(), strict=True)]
 
 

@@ -37,7 +37,7 @@ def _sunlit(town: Town, fields: Fields) -> Floats:
     half = np.array([f.half for f in town.features], dtype=np.float32)
     ident = town.canvas.ident.ravel()
     kind_of = kinds[ident]
-    image = np.empty((3, ident.size), dtype=np.float32)
+    flat = np.empty((3, ident.size), dtype=np.float32)
     for kind in Kind:
         index = np.flatnonzero(kind_of == kind)
         if index.size == 0:
@@ -49,11 +49,11 @@ def _sunlit(town: Town, fields: Fields) -> Floats:
         if kind == Kind.CROWN:
             factor *= _dome(town.style, at.u, at.v)
         for band in range(3):
-            image[band, index] = colours[at.ident, band] * factor + light
+            flat[band, index] = colours[at.ident, band] * factor + light
         if kind in (Kind.SAND, Kind.CLEARED, Kind.GRASS, Kind.FIELD, Kind.WATER):
-            _tint(image, index, at.broad, at.patchy)
-    image = image.reshape(3, town.size, town.size)
-    _shore(image, town)
+            _tint(flat, index, at.broad, at.patchy)
+    image: Floats = flat.reshape(3, town.size, town.size)
+    _shore(image, town, fields)
     return image
 
 
@@ -86,14 +86,16 @@ def _dome(style: TownStyle, u: Floats, v: Floats) -> Floats:
     return np.maximum(1.08 + 0.55 * (u * sx + v * sy) - 0.25 * (u * u + v * v), 0.3).astype(np.float32)
 
 
-def _shore(image: Floats, town: Town) -> None:
-    """Shallow water along the shore is lighter and greener, in a strip of a few metres."""
+def _shore(image: Floats, town: Town, fields: Fields) -> None:
+    """Shallow water along the shore is lighter and greener, in a strip of uneven width, and over shoals."""
     water = town.canvas.classes == WATER
     if not water.any():
         return
-    deep = ndimage.gaussian_filter(water.astype(np.float32), 7.0 / town.gsd * 0.8, truncate=3.0)
-    shallow = np.clip(1 - deep, 0, 0.5)[water] ** 2
-    for band, light in enumerate((88.0, 100.0, 78.0)):
+    deep = ndimage.gaussian_filter(water.astype(np.float32), 11.0, truncate=3.0)[water]
+    broad, patchy = fields.broad[water], fields.patchy[water]
+    shallow = np.clip(1.0 - deep + 0.12 * broad + 0.05 * patchy, 0, 0.6) ** 2
+    shallow += 0.12 * np.maximum(broad + 0.25 * patchy - 1.3, 0)
+    for band, light in enumerate((62.0, 84.0, 62.0)):
         image[band][water] += light * shallow
 
 
@@ -116,6 +118,7 @@ def _sense(image: Floats, style: TownStyle, rng: np.random.Generator) -> NDArray
     moves = ((style.shift, -0.6 * style.shift), (0.0, 0.0), (-style.shift, 0.5 * style.shift))
     for band, move in enumerate(moves):
         light = image[band] * np.float32(style.gain * (1 - style.haze)) + np.float32(170 * style.haze)
+        light = (light - 118) * np.float32(style.contrast) + 118
         light = ndimage.gaussian_filter(light, style.blur, mode="nearest", truncate=3.0)
         if style.shift:
             light = ndimage.shift(light, move, order=1, mode="nearest")

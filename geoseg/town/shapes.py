@@ -239,4 +239,4 @@ class Crowns:
             far = np.hypot(u, v)
             lobed = far - 0.18 * np.cos(3 * np.arctan2(v, u) + (x * 7.1 + y * 3.3))
             u, v = np.broadcast_arrays(u, v)
-            yield Patch(rows, cols, lobed < 1, u, v, np.sqrt(np.maximum(1 - 0.7 * far * far, 0.1)))
+            yield Patch(rows, cols, lobed < 1, u, v, np.sqrt(np.maximum(1 - 0.7 * far * far, 0.1)) * min(r / 2.6, 1.3))

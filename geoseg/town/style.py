@@ -43,7 +43,7 @@ class TownStyle:
     crown: Colour = (56.0, 64.0, 50.0)
     water: Colour = (24.0, 31.0, 24.0)
     roof: Colour = (176.0, 176.0, 181.0)
-    tile: Colour = (152.0, 92.0, 70.0)
+    tile: Colour = (150.0, 98.0, 80.0)
     relief: float = 1.0
     """strength of ground texture; 1 is usual."""
     sun_azimuth: float = 2.4
@@ -61,6 +61,8 @@ class TownStyle:
     """strength of the sharpening that vendors apply."""
     noise: float = 3.0
     """standard deviation of sensor noise, digital numbers."""
+    contrast: float = 1.0
+    """how far the vendor's stretch pulls light and dark apart; 1 is none."""
     shift: float = 0.0
     """misregistration of the red and blue bands, pixels."""
 
@@ -75,7 +77,7 @@ class TownStyle:
             bend=float(rng.uniform(0.0, 0.28)),
             block=float(rng.uniform(65, 150)),
             street=float(rng.uniform(5.5, 11)),
-            density=float(rng.uniform(0.3, 0.95)),
+            density=float(rng.uniform(0.55, 1.25)),
             greenness=float(rng.uniform(0.1, 0.5) if dry else rng.uniform(0.4, 0.95)),
             trees=float(rng.uniform(0.1, 1.0)),
             lake=float(rng.choice([0.0, 0.7, 1.0, 1.6])),
@@ -87,12 +89,13 @@ class TownStyle:
             relief=float(rng.uniform(0.6, 1.5)),
             sun_azimuth=float(rng.uniform(0, 2 * np.pi) if rng.random() < 0.25 else rng.uniform(2.0, 3.9)),
             sun_elevation=float(rng.uniform(0.6, 1.15)),
-            shade=float(rng.uniform(0.08, 0.5)),
+            shade=float(rng.uniform(0.08, 0.45)),
             haze=float(rng.uniform(0.0, 0.12)),
             gain=float(rng.uniform(0.88, 1.12)),
             blur=float(rng.uniform(0.5, 0.95)),
             sharpen=float(rng.uniform(0.0, 1.1)),
             noise=float(rng.uniform(1.5, 7.0)),
+            contrast=float(rng.uniform(1.0, 1.5)),
             shift=float(rng.uniform(0.0, 0.5)),
             **tones,
         )
@@ -100,7 +103,7 @@ class TownStyle:
 
 def _tones(rng: np.random.Generator) -> dict[str, Colour]:
     """Random palette around that of desert cities, with some warmer and browner soils."""
-    soils: list[Colour] = [(186, 189, 196), (165, 166, 168), (196, 182, 160), (150, 128, 106), (120, 118, 118)]
+    soils: list[Colour] = [(194, 196, 203), (170, 171, 174), (200, 186, 164), (152, 130, 108), (124, 122, 122)]
     waters: list[Colour] = [(20, 25, 20), (42, 42, 24), (22, 44, 40), (30, 42, 62), (58, 56, 42)]
     soil = soils[int(rng.choice(5, p=[0.42, 0.2, 0.16, 0.1, 0.12]))]
     base: dict[str, Colour] = {
@@ -145,10 +148,11 @@ DEMO_STYLE = TownStyle(
     crown=(54.0, 66.0, 46.0),
     water=(26.0, 42.0, 40.0),
     roof=(184.0, 181.0, 178.0),
-    tile=(158.0, 95.0, 72.0),
+    tile=(154.0, 99.0, 80.0),
     sun_azimuth=2.55,
     sun_elevation=0.88,
     shade=0.34,
     haze=0.04,
     noise=2.5,
+    contrast=1.12,
 )

@@ -79,7 +79,8 @@ def texture(kind: Kind, at: Spot, style: TownStyle) -> tuple[Floats, Floats]:
         case Kind.SAND | Kind.CLEARED:
             return _sand(at, k, churned=kind == Kind.CLEARED), zero
         case Kind.PAVING:
-            return 1 + k * (0.05 * at.patchy + 0.06 * at.medium + 0.07 * at.fine + 0.03 * at.grain), zero
+            wall = np.where((at.hu > 0) & (np.minimum(at.hu - np.abs(at.u), at.hv - np.abs(at.v)) < 0.8), 0.25, 0)
+            return 1 + k * (0.05 * at.patchy + 0.045 * at.medium + 0.04 * at.fine + 0.02 * at.grain) - wall, zero
         case Kind.ASPHALT | Kind.STREET | Kind.HIGHWAY | Kind.PARKING:
             return 1 + k * (0.05 * at.patchy + 0.03 * at.medium + 0.03 * at.fine), _paint(kind, at)
         case Kind.CAR:
@@ -99,12 +100,12 @@ def texture(kind: Kind, at: Spot, style: TownStyle) -> tuple[Floats, Floats]:
 
 def _sand(at: Spot, k: np.float32, churned: bool) -> Floats:
     """Soil: soft dunes and stains, dark wheel tracks where a smooth field crosses zero, some ripples."""
-    soil = 0.07 * at.broad + 0.045 * at.patchy + 0.03 * at.medium + 0.03 * at.fine + 0.012 * at.grain
-    tracks = np.exp(-((at.broad * 7 + 0.3 * at.patchy) ** 2) * 4) * np.float32(0.07)
+    soil = 0.06 * at.broad + 0.028 * at.patchy + 0.02 * at.medium + 0.03 * at.fine + 0.015 * at.grain
+    tracks = 0.13 * np.exp(-((at.broad * 22) ** 2)) - 0.09 * np.exp(-(((at.broad - 0.7) * 26) ** 2))
     stain = np.maximum(at.patchy + at.broad - 1.6, 0) * np.float32(0.07)
     if churned:
         soil += 0.05 * at.medium + 0.04 * at.fine
-    return 1 + k * (soil - tracks - stain)
+    return np.asarray(1 + k * (soil - tracks - stain), dtype=np.float32)
 
 
 def _paint(kind: Kind, at: Spot) -> Floats:
@@ -134,7 +135,7 @@ def _paint(kind: Kind, at: Spot) -> Floats:
 
 def _roof(kind: Kind, at: Spot, style: TownStyle, k: np.float32) -> Floats:
     """Roofs: parapets and fittings on flat ones, a light and a dark side on pitched ones, ribs on sheds."""
-    base = 1 + k * (0.03 * at.medium + 0.03 * at.fine)
+    base = np.asarray(1 + k * (0.03 * at.medium + 0.03 * at.fine), dtype=np.float32)
     edge_u, edge_v = at.hu - np.abs(at.u), at.hv - np.abs(at.v)
     edge = np.minimum(edge_u, edge_v)
     if kind == Kind.FLAT:
@@ -147,9 +148,8 @@ def _roof(kind: Kind, at: Spot, style: TownStyle, k: np.float32) -> Floats:
         return base
     if kind == Kind.SHED:
         ribs = np.where(np.mod(at.u, 6.0) < 0.9, np.float32(-0.08), np.float32(0.02))
-        side = np.sign(at.v)
-        return base + ribs + 0.06 * side
+        return np.asarray(base + ribs, dtype=np.float32)
     side_u = (edge_u < edge_v) if kind == Kind.HIP else np.zeros(at.u.shape, dtype=bool)
     tiles = 0.04 * np.sign(np.sin(at.u * np.float32(2 * math.pi / 1.9)))
-    slope = np.where(side_u, 2 * np.sign(at.u), np.sign(at.v))
-    return base + tiles + np.where(np.abs(slope) > 1.5, 0.05 * slope, np.float32(0)) - np.where(edge < 0.3, 0.1, 0)
+    ends = np.where(side_u, 0.05 * np.sign(at.u), 0.0)
+    return np.asarray(base + tiles + ends - np.where(edge < 0.3, 0.1, 0.0), dtype=np.float32)
