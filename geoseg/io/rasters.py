@@ -26,6 +26,7 @@ from geoseg.grid.window import Window
 from geoseg.io.bands import name_bands, resolve_bands
 from geoseg.io.blocks import Block, Blocks
 from geoseg.io.sniff import regular_file, require_tiff, shorten
+from geoseg.io.tiff_header import require_whole_header
 from geoseg.io.validity import Nodata, alpha_bands, require_fit, valid_pixels
 
 __all__ = ["Raster", "create_raster", "open_raster", "resolve_bands"]
@@ -52,9 +53,11 @@ def open_raster(path: str | PathLike[str], *, assume_crs: str | None = None, ove
     """
     real, shown = regular_file(path), shorten(fspath(path))
     require_tiff(real, shown)
+    require_whole_header(real, shown)
     mask = real.with_name(real.name + ".msk")
     if mask.exists():
-        require_tiff(regular_file(mask), f"{shown}.msk, the mask of the image,")
+        require_tiff(regular_file(mask), f"{mask.name}, the mask of the image,")
+        require_whole_header(mask, f"{mask.name}, the mask of the image,", is_mask=True)
     level = {} if overview is None else {"overview_level": overview}
     try:
         dataset = rasterio.open(real, driver="GTiff", sharing=False, **level)  # noqa: TID251
