@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from geoseg.town.feature import LAND, Feature, Kind
+from geoseg.town.feature import LAND, ROAD, VEGETATION, Feature, Kind
 from geoseg.town.frame import Frame
 from geoseg.town.houses import build_house, house_kind, roof_colour
 from geoseg.town.plants import plant, row, scatter
@@ -23,6 +23,7 @@ CARS: list[Colour] = [(225, 226, 228), (205, 206, 210), (150, 152, 158), (60, 60
 def fill_villas(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
     """Detached houses on walled lots, back to back."""
     style = draft.style
+    trees: list[tuple[float, float]] = []
     for lot in _lots(block, float(rng.uniform(15, 23)), deepest=34.0):
         if not _inside(draft, lot):
             continue
@@ -34,12 +35,13 @@ def fill_villas(draft: Draft, block: Cell, rng: np.random.Generator, green: bool
             split = lawn.p0 + (lawn.p1 - lawn.p0) * float(rng.uniform(0.4, 1.0))
             lawn = lawn.part(lawn.p0, split, lawn.q0, lawn.q1) if rng.random() < 0.6 else lawn
             draft.add(Feature(Kind.GRASS, lawn, _vary(style.grass, rng, 0.14), over=(LAND,)))
-            draft.add(Feature(Kind.PAVING, built.inset(-1.2), _vary(style.paving, rng, 0.1), over=(LAND, 3)))
+            draft.add(Feature(Kind.PAVING, built.inset(-1.2), _vary(style.paving, rng, 0.1), over=(LAND, VEGETATION)))
         if rng.random() < 0.95:
-            build_house(draft, built, rng, kind=house_kind(style, rng), height=float(rng.uniform(5, 9)))
-        if green:
-            count = int(rng.poisson(6 * style.trees * (0.3 + style.greenness)))
-            plant(draft, scatter(lot.inset(1.2), count, rng), rng, radius=(1.0, 2.6))
+            height = float(rng.uniform(5, 9))
+            build_house(draft, built, rng, kind=house_kind(style, rng), height=height, onto=_sites(green))
+        trees += scatter(lot.inset(1.2), int(rng.poisson(6 * style.trees * (0.3 + style.greenness))), rng)
+    if green:
+        plant(draft, trees, rng, district=block.district, radius=(1.0, 2.6))
 
 
 def fill_rows(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
@@ -47,6 +49,7 @@ def fill_rows(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) 
     kind, colour = house_kind(draft.style, rng), None
     colour = roof_colour(draft.style, kind, rng)
     height, gap = float(rng.uniform(5, 8)), float(rng.uniform(0.0, 2.5))
+    trees: list[tuple[float, float]] = []
     for lot in _lots(block, float(rng.uniform(8.5, 13)), deepest=34.0):
         if not _inside(draft, lot):
             continue
@@ -56,9 +59,11 @@ def fill_rows(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) 
         garden = lot.part(lot.p0 + 0.5, lot.p1 - 0.5, house.q1 + 1, lot.q1 - 1)
         if green and rng.random() < draft.style.greenness:
             draft.add(Feature(Kind.GRASS, garden, _vary(draft.style.grass, rng, 0.12), over=(LAND,)))
-        build_house(draft, house, rng, kind=kind, height=height, plan="bar", colour=_vary(colour, rng, 0.05))
-        if green and rng.random() < draft.style.trees:
-            plant(draft, scatter(garden, 2, rng), rng, radius=(1.0, 2.2))
+        own = _vary(colour, rng, 0.05)
+        build_house(draft, house, rng, kind=kind, height=height, plan="bar", colour=own, onto=_sites(green))
+        trees += scatter(garden, int(rng.poisson(1.5 * draft.style.trees)), rng)
+    if green:
+        plant(draft, trees, rng, district=block.district, radius=(1.0, 2.2))
 
 
 def fill_apartments(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
@@ -66,23 +71,26 @@ def fill_apartments(draft: Draft, block: Cell, rng: np.random.Generator, green: 
     if green:
         draft.add(Feature(Kind.PAVING, block, _vary(draft.style.paving, rng, 0.12), over=(LAND,)))
     tower = rng.random() < draft.style.tall
-    for lot in _lots(block, float(rng.uniform(36, 55)), deepest=58.0):
+    trees: list[tuple[float, float]] = []
+    for lot in _lots(block, float(rng.uniform(34, 52)), deepest=52.0):
         if not _inside(draft, lot):
             continue
         if rng.random() < 0.15:
             fill_parking(draft, lot.inset(3), rng, green)
             continue
-        if green and rng.random() < draft.style.greenness:
-            draft.add(Feature(Kind.GRASS, lot.inset(2.5, 4), _vary(draft.style.grass, rng, 0.1), over=(LAND,)))
-            court = _house_cell(lot, rng).inset(-2.5)
-            draft.add(Feature(Kind.PAVING, court, _vary(draft.style.paving, rng, 0.1), over=(LAND, 3)))
         height = float(rng.uniform(35, 75)) if tower and rng.random() < 0.6 else float(rng.uniform(10, 24))
         body = _house_cell(lot, rng)
-        body = body.inset(min(body.sides) * 0.14) if height > 30 else body
-        build_house(draft, body, rng, kind=Kind.FLAT, height=height, plan="bar" if height > 30 else "any")
-        if green:
-            count = int(rng.poisson(9 * draft.style.trees))
-            plant(draft, scatter(lot.inset(2), count, rng), rng, radius=(1.2, 2.8))
+        body = body.inset(min(body.sides) * 0.12) if height > 30 else body
+        if green and rng.random() < draft.style.greenness:
+            draft.add(Feature(Kind.GRASS, lot.inset(2.5, 4), _vary(draft.style.grass, rng, 0.1), over=(LAND,)))
+            draft.add(
+                Feature(Kind.PAVING, body.inset(-2.5), _vary(draft.style.paving, rng, 0.1), over=(LAND, VEGETATION))
+            )
+        plan = "bar" if height > 30 else "any"
+        build_house(draft, body, rng, kind=Kind.FLAT, height=height, plan=plan, onto=_sites(green))
+        trees += scatter(lot.inset(2), int(rng.poisson(9 * draft.style.trees)), rng)
+    if green:
+        plant(draft, trees, rng, district=block.district, radius=(1.2, 2.8))
 
 
 def fill_sheds(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
@@ -103,10 +111,17 @@ def fill_park(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) 
     draft.add(Feature(Kind.GRASS, block.inset(1.5, 6), _vary(draft.style.grass, rng, 0.1), over=(LAND,)))
     du, dv = block.sides
     for path in _park_paths(block, rng) if min(du, dv) > 35 else []:
-        draft.add(Feature(Kind.PAVING, path, _vary(draft.style.paving, rng, 0.05), over=(LAND, 3)))
+        draft.add(Feature(Kind.PAVING, path, _vary(draft.style.paving, rng, 0.05), over=(LAND, VEGETATION)))
     count = int(du * dv / 140 * draft.style.trees)
-    plant(draft, scatter(block.inset(3), count, rng, clumped=True), rng, radius=(1.6, 3.8), onto=(3,))
-    plant(draft, row(block.inset(4), 9.0, rng), rng, radius=(2.0, 3.4))
+    plant(
+        draft,
+        scatter(block.inset(3), count, rng, clumped=True),
+        rng,
+        district=block.district,
+        radius=(1.6, 3.8),
+        onto=(VEGETATION,),
+    )
+    plant(draft, row(block.inset(4), 9.0, rng), rng, district=block.district, radius=(2.0, 3.4))
 
 
 def _park_paths(block: Cell, rng: np.random.Generator) -> list[Cell]:
@@ -135,7 +150,7 @@ def fill_field(draft: Draft, block: Cell, rng: np.random.Generator, green: bool)
             q0, q1 = q0 + a * block.sides[1] + 2, block.q0 + b * block.sides[1] - 2
         strip = block.part(p0, p1, q0, q1, 2.0)
         draft.add(Feature(Kind.FIELD, strip, _vary(draft.style.grass, rng, 0.2), over=(LAND,)))
-    plant(draft, row(block.inset(1), 12.0, rng), rng, radius=(1.5, 3.0))
+    plant(draft, row(block.inset(1), 12.0, rng), rng, district=block.district, radius=(1.5, 3.0))
 
 
 def fill_grove(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
@@ -143,7 +158,14 @@ def fill_grove(draft: Draft, block: Cell, rng: np.random.Generator, green: bool)
     r, g, b = draft.style.grass
     draft.add(Feature(Kind.GRASS, block.inset(2, 8), _vary((r * 0.85, g * 0.85, b * 0.85), rng, 0.1), over=(LAND,)))
     count = int(block.sides[0] * block.sides[1] / 32 * (0.4 + draft.style.trees))
-    plant(draft, scatter(block.inset(4), min(count, 1500), rng), rng, radius=(1.4, 3.4), onto=(3,))
+    plant(
+        draft,
+        scatter(block.inset(4), min(count, 1500), rng),
+        rng,
+        district=block.district,
+        radius=(1.4, 3.4),
+        onto=(VEGETATION,),
+    )
 
 
 def fill_bare(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
@@ -151,14 +173,21 @@ def fill_bare(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) 
     kind = Kind.CLEARED if rng.random() < 0.25 else Kind.SAND
     draft.add(Feature(kind, block, _vary(draft.style.sand, rng, 0.06), over=(LAND,)))
     count = int(rng.poisson(block.sides[0] * block.sides[1] / 1500 * draft.style.greenness))
-    plant(draft, scatter(block.inset(3), count, rng, clumped=True), rng, radius=(0.9, 2.0), onto=(LAND,))
+    plant(
+        draft,
+        scatter(block.inset(3), count, rng, clumped=True),
+        rng,
+        district=block.district,
+        radius=(0.9, 2.0),
+        onto=(LAND,),
+    )
 
 
 def fill_golf(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
     """Fairways winding over sandy ground, bunkers, clumps of trees."""
     draft.add(Feature(Kind.SAND, block, _vary(draft.style.sand, rng, 0.05), over=(LAND,)))
     du, dv = block.sides
-    for _ in range(max(2, int(du * dv / 5500))):
+    for _ in range(max(2, int(du * dv / 3000))):
         p, q = float(rng.uniform(block.p0, block.p1)), float(rng.uniform(block.q0, block.q1))
         turn, tone = float(rng.uniform(0, 3.2)), _vary(draft.style.grass, rng, 0.12)
         wide = float(rng.uniform(13, 21))
@@ -168,13 +197,15 @@ def fill_golf(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) 
             if not (block.p0 + 20 < p < block.p1 - 20 and block.q0 + 20 < q < block.q1 - 20):
                 break
             x, y = block.frame.to_xy(p, q)
+            if draft.canvas.ground.district_at(x, y) != block.district:
+                break
             lobes = tuple((float(rng.uniform(0, 0.16 / n)), float(rng.uniform(0, 6.3))) for n in range(2, 5))
             draft.add(Feature(Kind.GRASS, Blob(x, y, wide * float(rng.uniform(0.9, 1.15)), lobes), tone, over=(LAND,)))
             if step and rng.random() < 0.12:
                 bunker = Blob(x + 8, y - 6, float(rng.uniform(3.5, 6)), lobes)
-                draft.add(Feature(Kind.SAND, bunker, _vary(draft.style.sand, rng, 0.05), over=(3,)))
+                draft.add(Feature(Kind.SAND, bunker, _vary(draft.style.sand, rng, 0.05), over=(VEGETATION,)))
     count = int(du * dv / 190 * (0.3 + draft.style.trees))
-    plant(draft, scatter(block.inset(4), count, rng, clumped=True), rng, radius=(1.5, 3.6))
+    plant(draft, scatter(block.inset(4), count, rng, clumped=True), rng, district=block.district, radius=(1.5, 3.6))
 
 
 def fill_parking(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
@@ -203,7 +234,7 @@ def car_at(draft: Draft, x: float, y: float, turn: float, rng: np.random.Generat
     colour = CARS[int(rng.choice(6, p=[0.36, 0.18, 0.16, 0.16, 0.07, 0.07]))]
     long = 2.3 if rng.random() < 0.94 else float(rng.uniform(3.5, 6))
     box = Box(x, y, turn, long, 0.95)
-    draft.add(Feature(Kind.CAR, box, colour, 1.5 if long < 3 else 3.0, over=(2,), half=(long, 0.95)))
+    draft.add(Feature(Kind.CAR, box, colour, 1.5 if long < 3 else 3.0, over=(ROAD,), half=(long, 0.95)))
 
 
 FILLS: dict[str, Fill] = {
@@ -255,8 +286,12 @@ def _inside(draft: Draft, lot: Cell) -> bool:
     if not (-reach < x < side + reach and -reach < y < side + reach):
         return False
     x, y = min(max(x, 0.0), side - ground.gsd), min(max(y, 0.0), side - ground.gsd)
-    district = int(ground.districts[int(y // ground.gsd), int(x // ground.gsd)])
-    return district == lot.district and draft.canvas.class_at(x, y) == LAND
+    return ground.district_at(x, y) == lot.district and draft.canvas.class_at(x, y) == LAND
+
+
+def _sites(green: bool) -> tuple[int, ...]:
+    """Classes a building may stand on: a house may take a corner of a lawn, a new one open land only."""
+    return (LAND, VEGETATION) if green else (LAND,)
 
 
 def _half(cell: Cell) -> tuple[float, float]:

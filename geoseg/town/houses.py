@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from geoseg.town.feature import LAND, Feature, Kind
+from geoseg.town.feature import BUILDING, LAND, Feature, Kind
 from geoseg.town.shapes import Box, Cell
 from geoseg.town.style import Colour, TownStyle
 from geoseg.town.town import Draft
@@ -24,23 +24,22 @@ def build_house(
     height: float,
     plan: str = "any",
     colour: Colour | None = None,
+    onto: tuple[int, ...] = (LAND,),
 ) -> bool:
-    """Put a building that fills `cell` on the draft; False when it does not fit on open land."""
+    """Put a building that fills `cell` on the draft; False when not all of it would stand on the classes `onto`."""
     (p, q), (du, dv) = cell.centre, cell.sides
     x, y = cell.frame.to_xy(p, q)
     if min(du, dv) < 3:
         return False
     turn = cell.frame.heading(p, q)
     boxes = [_place(x, y, turn, wing) for wing in _wings(plan, du / 2, dv / 2, rng)]
-    if not all(draft.free(box) for box in boxes):
+    if not all(draft.canvas.is_free(box, onto) for box in boxes):
         return False
     colour = colour or roof_colour(draft.style, kind, rng)
     for i, box in enumerate(boxes):
         lift = height if i == 0 else height * float(rng.choice([1.0, 0.75, 0.55]))
-        if kind == Kind.FLAT or i == 0:
-            draft.add(Feature(kind, box, colour, lift, over=(LAND, 0), half=(box.hu, box.hv)))
-        else:
-            draft.add(Feature(kind, box, colour, height, over=(LAND,), half=(box.hu, box.hv)))
+        over = (*onto, BUILDING) if kind == Kind.FLAT else onto  # a pitched wing ends at the main roof
+        draft.add(Feature(kind, box, colour, lift if kind == Kind.FLAT else height, over=over, half=(box.hu, box.hv)))
     if kind == Kind.FLAT and rng.random() < 0.7:
         _add_penthouse(draft, boxes[0], colour, height, rng)
     return True
@@ -104,4 +103,4 @@ def _add_penthouse(draft: Draft, roof: Box, colour: Colour, height: float, rng: 
     box = Box(roof.x + c * u - s * v, roof.y + s * u + c * v, roof.angle, hu, hv)
     light = float(rng.uniform(0.8, 1.25))
     r, g, b = (min(245.0, k * light) for k in colour)
-    draft.add(Feature(Kind.FLAT, box, (r, g, b), height + 3.0, over=(0,), half=(hu, hv)))
+    draft.add(Feature(Kind.FLAT, box, (r, g, b), height + 3.0, over=(BUILDING,), half=(hu, hv)))

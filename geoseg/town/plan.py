@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from geoseg.town.blocks import FILLS, car_at
-from geoseg.town.feature import LAND, ROAD, VEGETATION, Feature, Kind
+from geoseg.town.feature import LAND, ROAD, VEGETATION, WATER, Feature, Kind
 from geoseg.town.frame import Curve, Frame
 from geoseg.town.plants import plant
 from geoseg.town.shapes import Band, Blob, Cell, Everywhere, Ground
@@ -103,7 +103,7 @@ def _add_basin(draft: Draft, bank: Band | Blob, basin: Band | Blob, green: bool)
 
 def _add_main_roads(draft: Draft, rng: np.random.Generator, borders: dict[str, Curve]) -> None:
     style = draft.style
-    over_water = (ROAD, LAND, VEGETATION, 4)
+    over_water = (ROAD, LAND, VEGETATION, WATER)
     dark = tuple(0.8 * c for c in style.asphalt)
     if "arterial" in borders:
         curve, wide = borders["arterial"], 2.2 * style.street / 2 + 2
@@ -135,9 +135,10 @@ def _median(draft: Draft, curve: Curve, half: float) -> Feature:
 
 
 def _add_roundabout(draft: Draft, rng: np.random.Generator, curve: Curve) -> None:
-    for along in rng.uniform(-0.4, 0.4, size=2 if draft.side > 900 else 1).tolist():
+    places = (-0.25, 0.25) if draft.side > 900 else (0.1,)
+    for along in (place + float(rng.uniform(-0.12, 0.12)) for place in places):
         x, y, _ = curve.at(along * draft.side)
-        if not (0 < x < draft.side and 0 < y < draft.side) or draft.canvas.class_at(x, y) == 4:
+        if not (0 < x < draft.side and 0 < y < draft.side) or draft.canvas.class_at(x, y) == WATER:
             continue
         draft.add(Feature(Kind.ASPHALT, Blob(x, y, 27.0), draft.style.asphalt, half=(0, 0)))
         kind, colour = (Kind.GRASS, draft.style.grass) if draft.style.greenness > 0.3 else (Kind.SAND, draft.style.sand)
@@ -151,7 +152,8 @@ def _use_blocks(draft: Draft, blocks: list[Cell], zones: list[Zone], rng: np.ran
     spots = [cell.frame.to_xy(*cell.centre) for cell in blocks]
     uses = [nearest_zone(zones, *at).pick_use(rng) for at in spots]
     open_land = [number for number, at in enumerate(spots) if draft.canvas.class_at(*at) == LAND]
-    seen = [number for number in open_land if _own(draft, blocks[number])]
+    ground = draft.canvas.ground
+    seen = [number for number in open_land if ground.district_at(*spots[number]) == blocks[number].district]
     for need in ("bare", "park"):
         spare = [number for number in seen if uses[number] not in ("bare", "park")]
         if len(spare) > 1 and need not in {uses[number] for number in seen}:
@@ -159,13 +161,6 @@ def _use_blocks(draft: Draft, blocks: list[Cell], zones: list[Zone], rng: np.ran
     for cell, use in zip(blocks, uses, strict=True):
         draft.parcels.append(Parcel(cell, use))
         FILLS[use](draft, cell, rng, True)
-
-
-def _own(draft: Draft, cell: Cell) -> bool:
-    """Whether a block's middle, on the scene, lies in the block's district."""
-    x, y = cell.frame.to_xy(*cell.centre)
-    ground = draft.canvas.ground
-    return int(ground.districts[int(y // ground.gsd), int(x // ground.gsd)]) == cell.district
 
 
 def _add_traffic(draft: Draft, rng: np.random.Generator, borders: dict[str, Curve]) -> None:

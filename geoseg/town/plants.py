@@ -19,8 +19,11 @@ def plant(
     *,
     radius: tuple[float, float] = (1.4, 3.2),
     onto: tuple[int, ...] = OPEN,
+    district: int | None = None,
 ) -> None:
-    """Plant a tree at each point (x, y) in metres whose ground is of the classes `onto`."""
+    """Plant a tree at each point (x, y) in metres whose ground is of the classes `onto`, in the district if given."""
+    if district is not None:
+        points = [at for at in points if draft.canvas.ground.district_at(*at) == district]
     radii = rng.uniform(*radius, size=len(points))
     kept = [(x, y, r) for (x, y), r in zip(points, radii.tolist(), strict=True) if _fits(draft, x, y, r, onto)]
     tones = rng.integers(0, 3, size=len(kept))

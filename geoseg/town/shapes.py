@@ -57,6 +57,11 @@ class Ground:
             out |= (self.sv(curve)[1] > 0).astype(np.uint8) << bit
         return out
 
+    def district_at(self, x: float, y: float) -> int:
+        """District of a point in metres; -1 off the scene."""
+        row, col = int(y // self.gsd), int(x // self.gsd)
+        return int(self.districts[row, col]) if 0 <= row < self.size and 0 <= col < self.size else -1
+
     def pq(self, frame: Frame) -> tuple[Floats, Floats]:
         """Street coordinates of all pixels."""
         if frame not in self._frames:

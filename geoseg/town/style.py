@@ -95,7 +95,7 @@ class TownStyle:
             blur=float(rng.uniform(0.5, 0.95)),
             sharpen=float(rng.uniform(0.0, 1.1)),
             noise=float(rng.uniform(1.5, 7.0)),
-            contrast=float(rng.uniform(1.0, 1.5)),
+            contrast=float(rng.uniform(1.0, 1.4)),
             shift=float(rng.uniform(0.0, 0.5)),
             **tones,
         )
@@ -109,9 +109,9 @@ def _tones(rng: np.random.Generator) -> dict[str, Colour]:
     base: dict[str, Colour] = {
         "sand": soil,
         "paving": (150, 148, 153),
-        "asphalt": (90, 83, 86),
-        "grass": (80, 86, 66),
-        "crown": (56, 63, 52),
+        "asphalt": (97, 90, 93),
+        "grass": (86, 92, 76),
+        "crown": (62, 68, 61),
         "water": waters[int(rng.choice(5, p=[0.45, 0.2, 0.15, 0.1, 0.1]))],
         "roof": (172, 171, 175),
         "tile": (146, 92, 74),

@@ -104,7 +104,7 @@ def _sand(at: Spot, k: np.float32, churned: bool) -> Floats:
     tracks = 0.13 * np.exp(-((at.broad * 22) ** 2)) - 0.09 * np.exp(-(((at.broad - 0.7) * 26) ** 2))
     stain = np.maximum(at.patchy + at.broad - 1.6, 0) * np.float32(0.07)
     if churned:
-        soil += 0.05 * at.medium + 0.04 * at.fine
+        soil += 0.015 * at.medium + 0.045 * at.fine
     return np.asarray(1 + k * (soil - tracks - stain), dtype=np.float32)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from geoseg.town.canvas import Canvas
 from geoseg.town.feature import Feature
-from geoseg.town.shapes import Cell, Ground, Shape
+from geoseg.town.shapes import Cell, Ground
 from geoseg.town.style import TownStyle
 
 
@@ -65,10 +65,6 @@ class Draft:
         """Lay a feature on top."""
         self.canvas.paint(len(self.features), feature)
         self.features.append(feature)
-
-    def free(self, shape: Shape) -> bool:
-        """Whether all of the shape lies on open land."""
-        return self.canvas.is_free(shape)
 
     def finish(self) -> Town:
         """The town."""
