@@ -17,7 +17,7 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import CRS, Geod, Transformer
 from pyproj.exceptions import CRSError, ProjError
-from shapely import MultiPolygon, Polygon
+from shapely import LinearRing, MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from geoseg.errors import ConfigError, DataError
@@ -208,25 +208,45 @@ def too_thin(geometry: Polygon | MultiPolygon, resolution: float) -> str | None:
 def ellipsoid_area(geometry: BaseGeometry, crs: str) -> float:
     """Area on the WGS 84 ellipsoid, m2; rings that cross themselves count as the surveyor's formula has it."""
     lonlat = shapely.transform(geometry, lambda xy: _project(xy, crs, LONLAT))
-    return float(sum(abs(_GEOD.geometry_area_perimeter(part)[0]) for part in shapely.get_parts(lonlat)))
+    return float(sum(_inside(p.exterior) - sum(map(_inside, p.interiors)) for p in shapely.get_parts(lonlat)))
+
+
+def _inside(ring: LinearRing) -> float:
+    return float(abs(_GEOD.geometry_area_perimeter(ring)[0]))
 
 
 def distance(area: AreaGeometry, scenes: Sequence[Footprint]) -> float:
-    """Metres on the ellipsoid from the area's outline to the nearest scene's, to about a percent of its size."""
+    """Metres from the area to the nearest scene; beyond 100 km to about a percent of their sizes."""
     here = _spots(area.geometry, area.crs)
-    there = np.concatenate([_spots(shapely.box(*bounds), crs) for bounds, crs in dict.fromkeys(scenes)])
+    gaps = [(_gap(here, _spots(shapely.box(*bounds), crs)), bounds, crs) for bounds, crs in dict.fromkeys(scenes)]
+    gap, bounds, crs = min(gaps, key=lambda found: found[0])
+    if gap > 1e5:
+        return gap
+    local = equal_area(area)
+    a, b = move(area.geometry, area.crs, local), move(shapely.box(*bounds), crs, local)
+    return gap if a is None or b is None else float(shapely.distance(a, b))
+
+
+def _gap(here: NDArray[np.float64], there: NDArray[np.float64]) -> float:
+    """Least distance on the ellipsoid, m, between points given as longitude and latitude."""
     if not len(here) or not len(there):
         return math.inf
-    units = [np.column_stack([np.cos(a) * np.cos(o), np.cos(a) * np.sin(o), np.sin(a)]) for o, a in (here.T, there.T)]
-    nearest = [int((units[1] @ spot).argmax()) for spot in units[0]]
-    a, b = np.degrees(here), np.degrees(there[nearest])
-    return float(np.min(_GEOD.inv(a[:, 0], a[:, 1], b[:, 0], b[:, 1])[2]))
+    a, b = (
+        np.column_stack([np.cos(y) * np.cos(x), np.cos(y) * np.sin(x), np.sin(y)])
+        for x, y in map(_angles, (here, there))
+    )
+    one, other = np.unravel_index((a @ b.T).argmax(), (len(a), len(b)))
+    return float(_GEOD.inv(*here[one], *there[other])[2])
+
+
+def _angles(lonlat: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.radians(lonlat).T)
 
 
 def _spots(geometry: BaseGeometry, crs: str) -> NDArray[np.float64]:
-    """About a hundred points of an outline, (n, 2) longitude and latitude in radians."""
+    """About a hundred points of an outline, (n, 2) longitude and latitude."""
     spots = shapely.line_interpolate_point(geometry.boundary, np.linspace(0, 1, 100), normalized=True)
-    lonlat = np.radians(_project(shapely.get_coordinates(spots), crs, LONLAT))
+    lonlat = _project(shapely.get_coordinates(spots), crs, LONLAT)
     return np.asarray(lonlat[np.isfinite(lonlat).all(axis=1)])
 
 

@@ -131,7 +131,7 @@ def _in_range(
 
 
 def _projected_advice(points: np.ndarray) -> str:
-    if np.abs(points).max() > 400:
+    if np.abs(points).max() > 720:
         return ": these look like coordinates of a projected CRS. Save the area in EPSG:4326, or as GeoPackage"
     return ". Latitude must be between -90 and 90; correct it"
 
@@ -161,9 +161,18 @@ def _repaired(
     fault = _FAULTS.get(match[1] if match else reason, reason) + (f" at {match[2]}, {match[3]}" if match else "")
     if not fix:
         raise DataError(f"{where} {fault}; correct it there, or set area: fix: true to have it repaired")
-    repaired = polygonal(shapely.make_valid(geometry, method="structure", keep_collapsed=False))
+    repaired = polygonal(shapely.union_all([_filled(part) for part in shapely.get_parts(geometry)]))
     before, after = ellipsoid_area(geometry, crs), ellipsoid_area(repaired, crs)
     return repaired, f"{where} {fault}; repaired: {_size(before)} before, {_size(after)} after"
+
+
+def _filled(polygon: Polygon) -> Polygon | MultiPolygon:
+    """What the outline of `polygon` encloses, each loop of it, less what its holes enclose."""
+    shell, *holes = [
+        polygonal(shapely.make_valid(Polygon(ring), method="structure", keep_collapsed=False))
+        for ring in (polygon.exterior, *polygon.interiors)
+    ]
+    return polygonal(shapely.difference(shell, shapely.union_all(holes)) if holes else shell)
 
 
 def _union(polygons: Sequence[Polygon | MultiPolygon], crs: str) -> Polygon | MultiPolygon:

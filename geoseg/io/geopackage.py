@@ -46,7 +46,7 @@ def read_geopackage(path: Path) -> tuple[list[Part], str]:
             _restrict(database)
             table, column, srs = _layer(path, database)
             return list(_parts(path, database, table, column)), _crs(path, database, srs)
-    except sqlite3.Error as problem:
+    except (sqlite3.Error, UnicodeDecodeError) as problem:  # messages of SQLite may quote damaged text
         raise DataError(f"{path} cannot be read as a GeoPackage ({problem}); {_AGAIN}") from problem
 
 
