@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geoseg.errors import GeosegError
-from geoseg.grid.lattice import cells
 from geoseg.grid.window import Window
 
 T = TypeVar("T", bound=np.generic)
@@ -79,21 +78,3 @@ def stitch(tiles: Iterable[tuple[Window, NDArray[T]]], shape: tuple[int, ...], h
     if canvas is None or not seen.all():
         raise StitchError(f"tiles leave {int((~seen).sum())} of {seen.size} pixels without an answer")
     return canvas
-
-
-def patch_cores(target: Window, extent: Window, patch: int, stride: int) -> Iterator[Window]:
-    """What the network answers for, patch by patch: lattice cells that touch `target`, trimmed to the imagery.
-
-    A cell is trimmed where imagery ends, outwards to a multiple of `stride`, so the same ground is always
-    computed in the same patch: the trimming depends on the scenes, never on the area or the tile.
-
-    Args:
-        target: pixels wanted, lattice pixels.
-        extent: where imagery is, lattice pixels.
-        patch: side of a patch's core, a multiple of `stride`.
-        stride: the network's total downsampling.
-    """
-    for cell in cells(target, patch):
-        seen = cell.intersect(extent)
-        if seen is not None and seen.intersect(target) is not None:
-            yield seen.align(stride)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoseg.config import Card
+from geoseg.grid.patches import PatchPlan
 from geoseg.grid.window import Window
 from geoseg.io.bundle import Bundle
 from geoseg.io.scenes import Mosaic
@@ -17,16 +18,7 @@ from geoseg.nn.inference import Predictor
 from geoseg.nn.network import NetworkSpec, build, load
 from geoseg.raster.coding import NO_CONFIDENCE, UNOBSERVED, encode
 from geoseg.raster.normalize import normalize
-from geoseg.raster.tiles import mirrored, patch_cores
-
-
-@dataclass(frozen=True, slots=True)
-class PatchPlan:
-    """How patches are cut: sides in pixels, multiples of `stride`."""
-
-    size: int
-    halo: int
-    stride: int
+from geoseg.raster.tiles import mirrored
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +47,7 @@ def network_spec(card: Card) -> NetworkSpec:
 
 def read_context(mosaic: Mosaic, card: Card, plan: PatchPlan, target: Window) -> Context | None:
     """Imagery of all patches that touch `target`, mirrored where imagery ends; None where there is none at all."""
-    cores = tuple(patch_cores(target, mosaic.extent, plan.size, plan.stride))
+    cores = tuple(plan.cores(target, mosaic.extent))
     return read_patches(mosaic, card, cores, plan.halo, target) if cores else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from pyproj import CRS
 
 from geoseg.errors import DataError
 from geoseg.grid.window import Window
-from geoseg.io.commit import write_text
+from geoseg.io.commit import write_json, write_text
 from geoseg.io.polygons import trace
 from geoseg.io.rasters import Raster, open_raster
 from geoseg.io.vectors import write_geojson, write_geoparquet
@@ -70,6 +71,19 @@ def landcover(
     write_text(out_dir / "landcover.qml", landcover_qml(entries))
     write_text(out_dir / "confidence.qml", confidence_qml())
     return _figures(frame, entries, out_dir)
+
+
+def landcover_of_map(classes: Path, confidence: Path, figures: Path) -> None:
+    """`landcover` beside a map that geoseg made and that names its classes itself; figures as JSON in `figures`.
+
+    Raises:
+        DataError: the map does not name its classes.
+    """
+    with open_raster(classes) as class_map:
+        entries = class_map.tags.get("GEOSEG_CLASSES")
+    if entries is None:
+        raise DataError(f"{classes} does not name its classes; name a landcover.tif that geoseg made")
+    write_json(figures, landcover(classes, confidence, classes.parent, [tuple(e) for e in json.loads(entries)]))
 
 
 def _sums(polygons: Polygons, class_map: Raster, confidence_map: Raster) -> NDArray[np.float64]:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from geoseg.config import Card
 from geoseg.errors import DataError
+from geoseg.grid.patches import PatchPlan
 from geoseg.grid.window import Window
-from geoseg.io.labelled import Labelled
+from geoseg.io.scenes import Mosaic
 from geoseg.nn.inference import Predictor
-from geoseg.stages.answer import PatchPlan, answer, read_context, read_patches
+from geoseg.stages.answer import answer, read_context, read_patches
 
 HALOS = (0, 32, 64, 96, 128, 192, 256)
 LABELS_OFF = 0.002  # share of labels that may differ from the untiled answer
@@ -17,18 +18,18 @@ UNTILED_MARGIN = 512  # mirrored pixels around the untiled pass
 LARGEST_SIDE = 3072  # of the imagery probed, pixels: one pass over it must fit into memory
 
 
-def halo_curve(predictor: Predictor, card: Card, scene: Labelled, halos: Sequence[int]) -> list[tuple[int, float]]:
+def halo_curve(predictor: Predictor, card: Card, mosaic: Mosaic, halos: Sequence[int]) -> list[tuple[int, float]]:
     """Share of labels that differ from the untiled answer (one pass over the mirrored scene) at each halo."""
-    extent = scene.extent
+    extent = mosaic.extent
     target = Window(extent.col_off, extent.row_off, min(extent.width, LARGEST_SIDE), min(extent.height, LARGEST_SIDE))
-    whole = read_patches(scene.imagery, card, (target.align(card.stride),), UNTILED_MARGIN, target)
+    whole = read_patches(mosaic, card, (target.align(card.stride),), UNTILED_MARGIN, target)
     if whole is None:
-        raise DataError(f"{scene.scene.path} has no valid pixel to measure a halo on")
+        raise DataError("the image has no valid pixel to measure a halo on; name another")
     untiled, _ = answer(predictor, PatchPlan(card.patch_size, UNTILED_MARGIN, card.stride), whole)
     curve = []
     for halo in halos:
         plan = PatchPlan(card.patch_size, halo, card.stride)
-        context = read_context(scene.imagery, card, plan, target)
+        context = read_context(mosaic, card, plan, target)
         assert context is not None
         tiled, _ = answer(predictor, plan, context)
         curve.append((halo, float((tiled != untiled).mean())))

@@ -53,7 +53,7 @@ def survey(scene: Labelled, classes: int) -> Survey:
                     counts.append(found)
     if not origins:
         raise DataError(
-            f"{scene.labels.path} has no label on {scene.scene.path}: they do not overlap, or classes lists none of its values"
+            f"{scene.labels.path} has no label on {scene.scene.path}: they do not overlap, or no value is in classes"
         )
     return Survey(np.array(origins), np.array(counts))
 

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoseg.config import Card
+from geoseg.grid.patches import PatchPlan
 from geoseg.io.labelled import Labelled
 from geoseg.nn.inference import Predictor
 from geoseg.raster.scores import confusion
-from geoseg.stages.answer import PatchPlan, answer, read_context
+from geoseg.stages.answer import answer, read_context
 
 
 def score_scene(predictor: Predictor, card: Card, plan: PatchPlan, scene: Labelled) -> NDArray[np.int64]:

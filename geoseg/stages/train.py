@@ -12,6 +12,7 @@ import numpy as np
 from geoseg.config import Card, HaloPoint, LabelledScene, Recipe, Score
 from geoseg.errors import ConfigError
 from geoseg.grid.lattice import Lattice
+from geoseg.grid.patches import PatchPlan
 from geoseg.io.aoi_file import load_recipe
 from geoseg.io.bands import resolve_bands
 from geoseg.io.bundle import Bundle, read_bundle, write_bundle
@@ -24,7 +25,7 @@ from geoseg.nn.precision import pick_precision
 from geoseg.nn.pretrained import load_imagenet
 from geoseg.nn.receptive_field import radius
 from geoseg.raster.scores import Scores
-from geoseg.stages.answer import PatchPlan, load_predictor
+from geoseg.stages.answer import load_predictor
 from geoseg.stages.probe import HALOS, halo_curve, smallest_halo
 from geoseg.stages.sampling import Drawer, labelled_window, survey
 from geoseg.stages.score import score_scene
@@ -170,7 +171,7 @@ def _measured(bundle: Bundle, plan: Recipe, held_out: Sequence[Labelled], scenes
     """The bundle with halo and scores measured on its stored weights."""
     predictor = load_predictor(bundle, "cpu", pick_precision(plan.precision, "cpu"), 2)
     probed = (held_out or scenes)[-1]
-    curve = halo_curve(predictor, bundle.card, probed, HALOS)
+    curve = halo_curve(predictor, bundle.card, probed.imagery, HALOS)
     halo = smallest_halo(curve)
     patches = PatchPlan(plan.patch_size, halo, bundle.card.stride)
     matrices = {s.scene.path: score_scene(predictor, bundle.card, patches, s) for s in held_out}

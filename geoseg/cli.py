@@ -1,0 +1,263 @@
+"""The command line: flags in, one stage call, exit code out. Imports are inside, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from geoseg import __version__
+from geoseg.errors import ConfigError, GeosegError
+
+FILE = click.Path(path_type=Path)
+GROUPS = {
+    "Start": ["init", "check", "run", "segment", "demo"],
+    "Models": ["models", "train"],
+    "Steps of a run": ["plan", "predict", "stitch", "landcover", "report", "town", "schemas"],
+}
+
+
+class Grouped(click.Group):
+    """A group whose help lists commands by what they are for."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Commands under their headings, in the order of `GROUPS`."""
+        for heading, names in GROUPS.items():
+            with formatter.section(heading):
+                commands = [(n, self.commands[n].get_short_help_str(70)) for n in names]
+                formatter.write_dl(commands)
+
+
+@click.group(cls=Grouped, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__)
+def geoseg() -> None:
+    """From satellite and aerial imagery to land-cover maps that can be defended.
+
+    One YAML file names area, imagery, model and products; `geoseg run aoi/x.yaml` makes a folder of results.
+    """
+
+
+@geoseg.command()
+@click.argument("image", type=FILE)
+@click.argument("out", type=FILE)
+@click.option("--model", help="Name of a model (see geoseg models list) or bundle folder.")
+def init(image: Path, out: Path, model: str | None) -> None:
+    """Write a commented AOI file OUT for the GeoTIFF IMAGE."""
+    from geoseg.stages.init import init as stage
+
+    stage(image, out, model)
+    click.echo(f"{out} is written; read it, then: geoseg check {out}")
+
+
+@geoseg.command()
+@click.argument("aoi", type=FILE)
+@click.option("--deep", is_flag=True, help="Also decode every block of every scene.")
+def check(aoi: Path, deep: bool) -> None:
+    """Check the AOI file, its imagery and its model without computing anything."""
+    from geoseg.stages.check import check as stage
+
+    for line in stage(aoi, deep):
+        click.echo(line)
+
+
+@geoseg.command()
+@click.argument("aoi", type=FILE)
+@click.option("--results", type=FILE, default=Path("results"), show_default=True, help="Folder of all results.")
+@click.option("--cores", type=click.IntRange(1), help="Processor cores to use; all by default.")
+@click.option("--dry-run", is_flag=True, help="Only say which steps would run.")
+def run(aoi: Path, results: Path, cores: int | None, dry_run: bool) -> None:
+    """Make every product of an AOI file, resuming what was begun."""
+    from geoseg.stages.run import run as stage
+
+    stage(aoi, results, cores, dry_run)
+
+
+@geoseg.command()
+@click.argument("image", type=FILE)
+@click.option("--model", required=True, help="Name of a model (see geoseg models list) or bundle folder.")
+@click.option("--out", type=FILE, required=True, help="Folder of the results.")
+@click.option("--bands", help="Names of the file's bands in order, such as red,green,blue.")
+@click.option("--nodata", type=float, help="Value that means no data; replaces the file's tag.")
+@click.option("--assume-crs", help="CRS of an image that carries none, such as EPSG:32640.")
+@click.option("--gsd", type=float, help="Pixel side of the map in metres; the image's own by default.")
+@click.option("--exact", is_flag=True, help="Take the network's whole field as halo: the untiled answer.")
+@click.option("--workers", type=click.IntRange(1), help="Processes that work on tiles.")
+@click.option("--threads", type=click.IntRange(1), help="Processor threads of a worker.")
+@click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), help="Number format.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where the network runs.")
+@click.option("--allow-partial", is_flag=True, help="Finish although some pixels cannot be read.")
+def segment(image: Path, model: str, out: Path, **options: Any) -> None:
+    """Map one IMAGE without an AOI file."""
+    from geoseg.stages.segment import SegmentOptions
+    from geoseg.stages.segment import segment as stage
+
+    figures = stage(image, model, out, SegmentOptions(**options))
+    click.echo(f"{out}: {figures['polygons']} polygons, {figures['pixels']['observed'] / 1e6:.1f} Mpx mapped")
+
+
+@geoseg.command()
+@click.option("--results", type=FILE, default=Path("results"), show_default=True, help="Folder of all results.")
+def demo(results: Path) -> None:
+    """Draw a town at two dates, map both, and compare with the truth; offline, in minutes."""
+    from geoseg.stages.demo import demo as stage
+
+    for line in stage(results):
+        click.echo(line)
+
+
+@geoseg.command()
+@click.argument("recipe", type=FILE)
+@click.option("--out", type=FILE, required=True, help="Folder of the bundle.")
+@click.option("--work", type=FILE, help="Folder of checkpoints and learning curves; runs/<recipe> by default.")
+def train(recipe: Path, out: Path, work: Path | None) -> None:
+    """Fit the network of a RECIPE and write it as a bundle; goes on where it was stopped."""
+    from geoseg.stages.train import train as stage
+
+    bundle = stage(recipe, out, work or Path("runs") / recipe.stem)
+    for score in bundle.card.scores:
+        click.echo(f"{score.data}: overall accuracy {score.overall_accuracy:.3f}, mean IoU {score.mean_iou:.3f}")
+    click.echo(f"{out} is written")
+
+
+@geoseg.group()
+def models() -> None:
+    """List, show and probe models."""
+
+
+@models.command("list")
+def list_models() -> None:
+    """Models that come with geoseg."""
+    from geoseg.io.bundle import read_bundle, shipped
+
+    for name in shipped():
+        card = read_bundle(name).card
+        click.echo(f"{name:16} {card.description}")
+
+
+@models.command()
+@click.argument("model")
+def show(model: str) -> None:
+    """What MODEL takes, what it answers, and how well."""
+    from geoseg.stages.models import show as stage
+
+    for line in stage(model):
+        click.echo(line)
+
+
+@models.command()
+@click.argument("model")
+@click.argument("image", type=FILE)
+@click.option("--bands", help="Names of the file's bands in order, such as red,green,blue.")
+def probe(model: str, image: Path, bands: str | None) -> None:
+    """Measure MODEL's receptive field, and its labels on IMAGE at rising halos."""
+    from geoseg.stages.models import probe as stage
+
+    for line in stage(model, image, bands):
+        click.echo(line)
+
+
+@geoseg.command()
+@click.argument("aoi", type=FILE)
+@click.argument("date")
+@click.argument("out", type=FILE)
+def plan(aoi: Path, date: str, out: Path) -> None:
+    """Resolve and check one DATE of an AOI file; write the plan OUT."""
+    from geoseg.stages.plan import plan as stage
+
+    stage(aoi, date, out)
+
+
+@geoseg.command()
+@click.argument("plan", type=FILE)
+@click.argument("out", type=FILE)
+def predict(plan: Path, out: Path) -> None:
+    """Compute the tiles of PLAN that are not there yet; write the manifest OUT."""
+    from geoseg.stages.predict import predict as stage
+
+    stage(plan, out)
+
+
+@geoseg.command()
+@click.argument("plan", type=FILE)
+@click.argument("tiles", type=FILE)
+@click.argument("out", type=FILE)
+def stitch(plan: Path, tiles: Path, out: Path) -> None:
+    """Put the TILES of PLAN together as landcover.tif and confidence.tif in OUT."""
+    from geoseg.stages.stitch import stitch as stage
+
+    stage(plan, tiles, out)
+
+
+@geoseg.command()
+@click.argument("classes", type=FILE)
+@click.argument("confidence", type=FILE)
+@click.argument("figures", type=FILE)
+def landcover(classes: Path, confidence: Path, figures: Path) -> None:
+    """Draw polygons of a class map beside it; write their FIGURES as JSON."""
+    from geoseg.stages.landcover import landcover_of_map as stage
+
+    stage(classes, confidence, figures)
+
+
+@geoseg.command()
+@click.argument("plan", type=FILE)
+@click.argument("tiles", type=FILE)
+@click.argument("landcover", type=FILE)
+@click.argument("out", type=FILE)
+def report(plan: Path, tiles: Path, landcover: Path, out: Path) -> None:
+    """Gather the figures of a run in OUT, beside its products."""
+    from geoseg.stages.report import report as stage
+
+    stage(plan, tiles, landcover, out)
+
+
+@geoseg.command()
+@click.argument("date")
+@click.argument("scene", type=FILE)
+@click.argument("truth", type=FILE)
+def town(date: str, scene: Path, truth: Path) -> None:
+    """Draw the demo's town at DATE as the GeoTIFFs SCENE and TRUTH."""
+    from geoseg.stages.town import town as stage
+
+    stage(date, scene, truth)
+
+
+@geoseg.command()
+@click.argument("folder", type=FILE)
+def schemas(folder: Path) -> None:
+    """Write the JSON schemas of AOI files, recipes and cards into FOLDER."""
+    from geoseg.stages.schemas import write_schemas
+
+    write_schemas(folder)
+
+
+def main() -> None:
+    """Entry point: every error an analyst can cause ends in one message and its exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("geoseg").setLevel(logging.INFO)
+    for noisy in ("rasterio", "distributed", "pyogrio"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    try:
+        geoseg.main(standalone_mode=False)
+    except GeosegError as error:
+        _end(str(error), error.exit_code)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.UsageError as error:
+        where = f"; see {error.ctx.command_path} --help" if error.ctx else ""
+        _end(f"{error.format_message()}{where}", ConfigError.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _end("stopped; run the same command again to go on", 130)
+
+
+def _end(message: str, code: int) -> None:
+    """Says what is wrong; a parent that drives this process finds message and code in a file, too."""
+    click.echo(f"error: {message}", err=True)
+    if path := os.environ.get("GEOSEG_ERROR_FILE"):
+        Path(path).write_text(json.dumps({"message": message, "exit_code": code}), encoding="utf-8")
+    sys.exit(code)

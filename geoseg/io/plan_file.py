@@ -1,0 +1,122 @@
+"""The plan of a run: everything that decides its results, resolved once and written down."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+from geoseg.errors import ConfigError
+from geoseg.grid.lattice import Lattice
+from geoseg.grid.patches import PatchPlan
+from geoseg.grid.window import Window
+from geoseg.io.commit import write_json
+from geoseg.io.scenes import Scene
+
+FORMAT = 1  # of plan.json; a newer one is refused
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedScene:
+    """A scene, where it lies on the lattice, and the bytes it had when the run was planned."""
+
+    scene: Scene
+    window: Window
+    sha256: str
+    size: int
+    modified_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where and how the network runs. Precision and threads change the last digits, so they are part of every key."""
+
+    device: str
+    precision: str
+    threads: int
+    workers: int
+    scheduler: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One dated map.
+
+    Args:
+        aoi, date: names of the area and of the set of scenes.
+        lattice, window: the grid, and the area's bounding pixels on it.
+        area: WKT of the area in the grid's CRS; None where it is the whole window.
+        scenes: top first.
+        resampling: for scenes that do not lie on the grid.
+        model: bundle folder, and the SHA-256 of its card's weights.
+        patches, tile: patch cores and halo; side of a tile's core, pixels.
+        machine: device, precision, threads and workers.
+        allow_partial: whether a map with holes is a result.
+        notes: what an analyst should know: repairs, resampling, coverage.
+    """
+
+    aoi: str
+    date: str
+    lattice: Lattice
+    window: Window
+    area: str | None
+    scenes: tuple[PlannedScene, ...]
+    resampling: str
+    model: str
+    model_sha256: str
+    patches: PatchPlan
+    tile: int
+    machine: Machine
+    allow_partial: bool
+    notes: tuple[str, ...]
+
+    @property
+    def extent(self) -> Window:
+        """Smallest window that holds all scenes, lattice pixels."""
+        return reduce(Window.union, (s.window for s in self.scenes))
+
+    def write(self, path: Path) -> None:
+        """As JSON."""
+        write_json(path, {"format": FORMAT, **asdict(self)})
+
+    @classmethod
+    def read(cls, path: Path) -> Plan:
+        """The plan in `path`. Raises `ConfigError` where it is damaged or of a newer geoseg."""
+        data = read_object(path)
+        if data.get("format") != FORMAT:
+            raise ConfigError(f"{path} has format {data.get('format')}, this geoseg writes {FORMAT}; plan again")
+        try:
+            return _plan(data)
+        except (KeyError, TypeError) as error:
+            raise ConfigError(f"{path} is damaged ({error!r}); delete it and plan again") from error
+
+
+def _plan(data: dict[str, Any]) -> Plan:
+    fields = {k: v for k, v in data.items() if k != "format"}
+    fields["lattice"] = Lattice(**data["lattice"])
+    fields["window"] = Window(**data["window"])
+    fields["patches"] = PatchPlan(**data["patches"])
+    fields["machine"] = Machine(**data["machine"])
+    fields["notes"] = tuple(data["notes"])
+    fields["scenes"] = tuple(_scene(s) for s in data["scenes"])
+    return Plan(**fields)
+
+
+def _scene(data: dict[str, Any]) -> PlannedScene:
+    scene = {**data["scene"], "bands": tuple(data["scene"]["bands"])}
+    return PlannedScene(**{**data, "scene": Scene(**scene), "window": Window(**data["window"])})
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object that one of our own steps wrote to `path`. Raises `ConfigError` where there is none."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path} is missing; run the step that writes it, or geoseg run, first") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ConfigError(f"{path} is damaged ({error}); delete it and run again") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path} does not hold a JSON object; delete it and run again")
+    return data

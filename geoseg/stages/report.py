@@ -1,0 +1,57 @@
+"""The figures of a run, in one file: what was mapped, from what, with what, how fast."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from geoseg import __version__
+from geoseg.io.bundle import read_bundle
+from geoseg.io.commit import sha256, write_json
+from geoseg.io.plan_file import Plan, read_object
+
+PRODUCTS = (
+    "landcover.tif",
+    "confidence.tif",
+    "landcover.parquet",
+    "landcover.geojson",
+    "landcover.qml",
+    "confidence.qml",
+)
+
+
+def report(plan_path: Path, tiles: Path, landcover: Path, out: Path) -> dict[str, Any]:
+    """Writes `run.json` to `out`, which is beside the products, and returns it.
+
+    Args:
+        plan_path: the plan.
+        tiles: manifest of the tiles.
+        landcover: figures of the land-cover step.
+        out: the file.
+    """
+    plan, made, areas = Plan.read(plan_path), read_object(tiles), read_object(landcover)
+    card = read_bundle(plan.model).card
+    pixels = plan.window.width * plan.window.height
+    observed = sum(t["observed"] for t in made["tiles"])
+    grid, machine = plan.lattice, plan.machine
+    figures = {
+        "aoi": plan.aoi,
+        "date": plan.date,
+        "grid": {"crs": grid.crs, "gsd": grid.gsd, "width": plan.window.width, "height": plan.window.height},
+        "model": {"name": card.name, "version": card.version, "weights_sha256": plan.model_sha256},
+        "scenes": [{"name": Path(s.scene.path).name, "sha256": s.sha256} for s in plan.scenes],
+        "notes": list(plan.notes),
+        "patches": {"size": plan.patches.size, "halo": plan.patches.halo, "tile": plan.tile},
+        "machine": {"device": machine.device, "precision": machine.precision, "threads": machine.threads},
+        "pixels": {"window": pixels, "observed": observed},
+        "unread": made["holes"],
+        "computed": {"pixels": made["computed_pixels"], "seconds": made["seconds"]},
+        "polygons": areas["polygons"],
+        "area_m2": areas["area_m2"],
+        "files": {n: sha256(out.parent / n) for n in PRODUCTS},
+        "made_by": {"geoseg": __version__, "torch": version("torch"), "python": platform.python_version()},
+    }
+    write_json(out, figures)
+    return figures

@@ -1,0 +1,99 @@
+"""From tiles to two maps: classes and confidence, each one cloud-optimized GeoTIFF."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoseg.config import Card
+from geoseg.grid.window import Window
+from geoseg.io.bundle import read_bundle
+from geoseg.io.cog import Colour, write_cog
+from geoseg.io.commit import sha256
+from geoseg.io.plan_file import Plan, read_object
+from geoseg.io.tile_file import read_tile
+from geoseg.raster.coding import NO_CONFIDENCE, OUTSIDE, UNOBSERVED
+from geoseg.stages.predict import predict
+
+log = logging.getLogger(__name__)
+UNOBSERVED_COLOUR: Colour = (128, 128, 128, 255)
+
+
+def stitch(plan_path: Path, tiles: Path, out: Path) -> None:
+    """Writes `landcover.tif` and `confidence.tif` into `out`. Memory does not grow with the map.
+
+    A tile that is missing or changed since it was computed is computed again first.
+
+    Raises:
+        MachineError: the disk is full or failing.
+    """
+    plan = Plan.read(plan_path)
+    manifest = read_object(tiles)
+    folder = tiles.parent / "tiles"
+    if not all(_intact(folder, t) for t in manifest["tiles"]):
+        log.warning("stitch: some tiles are missing or changed; they are computed again")
+        predict(plan_path, tiles)
+        manifest = read_object(tiles)
+    card = read_bundle(plan.model).card
+    geobox = plan.lattice.geobox(plan.window)
+    tags = provenance(plan, card)
+    write_cog(
+        out / "landcover.tif",
+        _windows(plan, folder, manifest, band=0),
+        geobox,
+        nodata=OUTSIDE,
+        overviews="mode",
+        colours=colours(card),
+        description="land cover",
+        tags={**tags, "GEOSEG_CLASSES": json.dumps(class_entries(card))},
+        band_category_names={v: name for v, name, _ in class_entries(card)},
+    )
+    write_cog(
+        out / "confidence.tif",
+        _windows(plan, folder, manifest, band=1),
+        geobox,
+        nodata=NO_CONFIDENCE,
+        overviews="average",
+        description="probability of the mapped class x 250",
+        tags=tags,
+    )
+
+
+def class_entries(card: Card) -> list[tuple[int, str, str]]:
+    """Value, name and colour of each value of a class map, unobserved included."""
+    entries = [(i, c.name, c.colour) for i, c in enumerate(card.classes)]
+    return [*entries, (UNOBSERVED, "unobserved", "#{:02x}{:02x}{:02x}".format(*UNOBSERVED_COLOUR[:3]))]
+
+
+def colours(card: Card) -> dict[int, Colour]:
+    """Colour table of a class map; outside is transparent."""
+    table = {v: (int(c[1:3], 16), int(c[3:5], 16), int(c[5:7], 16), 255) for v, _, c in class_entries(card)}
+    return {**table, OUTSIDE: (0, 0, 0, 0)}
+
+
+def provenance(plan: Plan, card: Card) -> dict[str, str]:
+    """What made the map, as tags of its files."""
+    return {
+        "GEOSEG_AOI": plan.aoi,
+        "GEOSEG_DATE": plan.date,
+        "GEOSEG_MODEL": f"{card.name} {card.version}",
+        "GEOSEG_MODEL_SHA256": plan.model_sha256,
+    }
+
+
+def _intact(folder: Path, tile: dict[str, Any]) -> bool:
+    path = folder / tile["file"]
+    return path.is_file() and sha256(path) == tile["sha256"]
+
+
+def _windows(
+    plan: Plan, folder: Path, manifest: dict[str, Any], band: int
+) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
+    for tile in manifest["tiles"]:
+        yield Window(**tile["window"]).within(plan.window), read_tile(folder / tile["file"])[band]

@@ -1,0 +1,103 @@
+"""One tile, computed where a worker runs: imagery in, one file of classes and confidence out."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoseg.grid.window import Window
+from geoseg.io.bundle import Bundle, read_bundle
+from geoseg.io.burn import burn
+from geoseg.io.commit import sha256
+from geoseg.io.ledger import Entry
+from geoseg.io.plan_file import Plan
+from geoseg.io.scenes import Mosaic
+from geoseg.io.tile_file import write_tile
+from geoseg.nn.inference import Predictor
+from geoseg.raster.coding import NO_CONFIDENCE, OUTSIDE, UNOBSERVED
+from geoseg.stages.answer import answer, load_predictor, read_context
+
+_own = threading.local()  # a GDAL handle must not be shared by threads
+_loading = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class TileTask:
+    """What a worker is told: small, so that cluster traffic is.
+
+    Args:
+        key: hash of everything the tile depends on.
+        target: its pixels, lattice pixels.
+        plan: path of the plan.
+        folder: where tile files go.
+    """
+
+    key: str
+    target: Window
+    plan: str
+    folder: str
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of the tile."""
+        return self.target.width * self.target.height
+
+
+def compute_tile(task: TileTask) -> Entry:
+    """Classes and confidence of a tile as a file in the task's folder, and the ledger's entry for it."""
+    plan, bundle = _plan(task.plan, Path(task.plan).stat().st_mtime_ns)
+    inside = _inside(plan, task.target)
+    mosaic = _mosaic(task.plan, plan)
+    before = len(mosaic.damage)
+    classes, confidence = _answer(plan, bundle, mosaic, task.target, inside)
+    classes[~inside], confidence[~inside] = OUTSIDE, NO_CONFIDENCE
+    name = f"{task.target.col_off}_{task.target.row_off}_{task.key[:16]}.tif"
+    path = Path(task.folder) / name
+    write_tile(path, classes, confidence, plan.lattice.geobox(task.target))
+    observed = int((classes < UNOBSERVED).sum())
+    return Entry(task.key, task.target, name, sha256(path), observed, tuple(mosaic.damage[before:]))
+
+
+def _answer(
+    plan: Plan, bundle: Bundle, mosaic: Mosaic, target: Window, inside: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    context = read_context(mosaic, bundle.card, plan.patches, target) if inside.any() else None
+    if context is None:  # nothing to see here: the network need not run
+        shape = target.shape
+        return np.full(shape, UNOBSERVED, np.uint8), np.full(shape, NO_CONFIDENCE, np.uint8)
+    machine = plan.machine
+    with _loading:
+        predictor = _predictor(plan.model, plan.model_sha256, machine.device, machine.precision, machine.threads)
+    return answer(predictor, plan.patches, context)
+
+
+def _inside(plan: Plan, target: Window) -> NDArray[np.bool_]:
+    """Pixels whose centre lies in the area."""
+    if plan.area is None:
+        return np.ones(target.shape, dtype=bool)
+    return burn(plan.area, plan.lattice.geobox(target))
+
+
+@lru_cache(maxsize=4)
+def _plan(path: str, modified_ns: int) -> tuple[Plan, Bundle]:
+    plan = Plan.read(Path(path))
+    return plan, read_bundle(plan.model)
+
+
+@lru_cache(maxsize=1)
+def _predictor(folder: str, sha: str, device: str, precision: str, threads: int) -> Predictor:
+    return load_predictor(read_bundle(folder), device, precision, threads)
+
+
+def _mosaic(path: str, plan: Plan) -> Mosaic:
+    """This thread's open scenes of a plan."""
+    key = (path, tuple(s.sha256 for s in plan.scenes))
+    if getattr(_own, "key", None) != key:
+        _own.key, _own.mosaic = key, Mosaic([s.scene for s in plan.scenes], plan.lattice, plan.resampling)
+    mosaic: Mosaic = _own.mosaic
+    return mosaic
