@@ -28,20 +28,29 @@ def fill_villas(draft: Draft, block: Cell, rng: np.random.Generator, green: bool
         if not _inside(draft, lot):
             continue
         base = style.paving if rng.random() < 0.6 else style.sand
-        draft.add(Feature(Kind.PAVING, lot, _vary(base, rng, 0.16), over=(LAND,), half=_half(lot)))
-        built = _house_cell(lot, rng)
-        if green and rng.random() < style.greenness:
-            lawn = lot.inset(1.2)
-            split = lawn.p0 + (lawn.p1 - lawn.p0) * float(rng.uniform(0.4, 1.0))
-            lawn = lawn.part(lawn.p0, split, lawn.q0, lawn.q1) if rng.random() < 0.6 else lawn
-            draft.add(Feature(Kind.GRASS, lawn, _vary(style.grass, rng, 0.14), over=(LAND,)))
-            draft.add(Feature(Kind.PAVING, built.inset(-1.2), _vary(style.paving, rng, 0.1), over=(LAND, VEGETATION)))
+        yard = Feature(Kind.PAVING, lot, _vary(base, rng, 0.16), over=(LAND,), half=_half(lot))
+        built, height = _house_cell(lot, rng), float(rng.uniform(5, 9))
+        if green:
+            draft.add(yard)
+            _lay_lawn(draft, lot.inset(1.2), built, rng)
         if rng.random() < 0.95:
-            height = float(rng.uniform(5, 9))
-            build_house(draft, built, rng, kind=house_kind(style, rng), height=height, onto=_sites(green))
+            stands = build_house(draft, built, rng, kind=house_kind(style, rng), height=height, onto=_sites(green))
+            if stands and not green:  # only where somebody lives is a new lot walled and paved
+                draft.add(yard)
         trees += scatter(lot.inset(1.2), int(rng.poisson(6 * style.trees * (0.3 + style.greenness))), rng)
     if green:
         plant(draft, trees, rng, district=block.district, radius=(1.0, 2.6))
+
+
+def _lay_lawn(draft: Draft, lawn: Cell, house: Cell, rng: np.random.Generator) -> None:
+    """Grass on all or a part of a lot, as often as the style is green, with a paved strip around the house."""
+    style = draft.style
+    if rng.random() >= style.greenness:
+        return
+    split = lawn.p0 + (lawn.p1 - lawn.p0) * float(rng.uniform(0.4, 1.0))
+    lawn = lawn.part(lawn.p0, split, lawn.q0, lawn.q1) if rng.random() < 0.6 else lawn
+    draft.add(Feature(Kind.GRASS, lawn, _vary(style.grass, rng, 0.14), over=(LAND,)))
+    draft.add(Feature(Kind.PAVING, house.inset(-1.2), _vary(style.paving, rng, 0.1), over=(LAND, VEGETATION)))
 
 
 def fill_rows(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:
@@ -53,17 +62,30 @@ def fill_rows(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) 
     for lot in _lots(block, float(rng.uniform(8.5, 13)), deepest=34.0):
         if not _inside(draft, lot):
             continue
-        draft.add(Feature(Kind.PAVING, lot, _vary(draft.style.paving, rng, 0.1), over=(LAND,)))
-        deep = (lot.q1 - lot.q0) * 0.55
-        house = lot.part(lot.p0 + gap / 2, lot.p1 - gap / 2, lot.q0 + deep * 0.35, lot.q0 + deep * 1.35)
-        garden = lot.part(lot.p0 + 0.5, lot.p1 - 0.5, house.q1 + 1, lot.q1 - 1)
+        yard = Feature(Kind.PAVING, lot, _vary(draft.style.paving, rng, 0.1), over=(LAND,))
+        house, garden = _terrace(lot, gap)
+        if green:
+            draft.add(yard)
         if green and rng.random() < draft.style.greenness:
             draft.add(Feature(Kind.GRASS, garden, _vary(draft.style.grass, rng, 0.12), over=(LAND,)))
         own = _vary(colour, rng, 0.05)
-        build_house(draft, house, rng, kind=kind, height=height, plan="bar", colour=own, onto=_sites(green))
+        stands = build_house(draft, house, rng, kind=kind, height=height, plan="bar", colour=own, onto=_sites(green))
+        if stands and not green:
+            draft.add(yard)
         trees += scatter(garden, int(rng.poisson(1.5 * draft.style.trees)), rng)
     if green:
         plant(draft, trees, rng, district=block.district, radius=(1.0, 2.2))
+
+
+def _terrace(lot: Cell, gap: float) -> tuple[Cell, Cell]:
+    """House and garden of a lot in a terrace: across the lot's short side, one behind the other along the long one."""
+    if lot.sides[0] < lot.sides[1]:
+        deep = lot.sides[1] * 0.55
+        house = lot.part(lot.p0 + gap / 2, lot.p1 - gap / 2, lot.q0 + deep * 0.35, lot.q0 + deep * 1.35)
+        return house, lot.part(lot.p0 + 0.5, lot.p1 - 0.5, house.q1 + 1, lot.q1 - 1)
+    deep = lot.sides[0] * 0.55
+    house = lot.part(lot.p0 + deep * 0.35, lot.p0 + deep * 1.35, lot.q0 + gap / 2, lot.q1 - gap / 2)
+    return house, lot.part(house.p1 + 1, lot.p1 - 1, lot.q0 + 0.5, lot.q1 - 0.5)
 
 
 def fill_apartments(draft: Draft, block: Cell, rng: np.random.Generator, green: bool) -> None:

@@ -59,9 +59,10 @@ def pave(draft: Draft, plat: Plat, rng: np.random.Generator, over: tuple[int, ..
     """Draw streets and sidewalks; return the blocks without their sidewalks.
 
     Blocks have round corners, and the street goes round them: it is laid under the block's corners first. With `over`,
-    only those classes are covered, and corners keep the ground they had.
+    the streets cover only those classes, and there are no sidewalks yet: the blocks keep their ground.
     """
-    for block in plat.blocks if not over else []:
+    settled = plat.blocks if not over else []
+    for block in settled:
         draft.add(Feature(Kind.ASPHALT, block, draft.style.asphalt, over=(LAND,)))
     for street in plat.streets:
         light = float(rng.uniform(0.95, 1.06))
@@ -69,9 +70,9 @@ def pave(draft: Draft, plat: Plat, rng: np.random.Generator, over: tuple[int, ..
         width = min(street.sides)
         half = width / 2 if street.sides[0] > street.sides[1] else -width / 2
         draft.add(Feature(Kind.STREET, street, (r, g, b), over=over, half=(0.0, half)))
-    for block in plat.blocks:
+    for block in settled:
         corner = min(8.0, min(block.sides) / 3)
-        draft.add(Feature(Kind.PAVING, block.part(*_bounds(block), corner), draft.style.paving, over=over))
+        draft.add(Feature(Kind.PAVING, block.part(*_bounds(block), corner), draft.style.paving))
     return [block.inset(SIDEWALK, 5.0) for block in plat.blocks]
 
 

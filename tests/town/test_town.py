@@ -90,6 +90,19 @@ def test_dates_look_the_same_far_from_changes(demo, picture):
     assert_array_equal(picture[:, ~near], render(later, 5)[:, ~near])
 
 
+@pytest.mark.parametrize("seed", range(1000, 1006))
+def test_random_towns_change_only_as_told(seed):
+    town = plan_town(seed, 384)
+    later = develop(town, seed)
+    before, after = town.classes(), later.classes()
+    changed = before != after
+    pairs = {(int(a), int(b)) for a, b in zip(before[changed], after[changed], strict=True)}
+    assert (VEGETATION, LAND) in pairs
+    assert pairs <= {(VEGETATION, LAND), (LAND, BUILDING), (LAND, ROAD)}
+    far = ndimage.distance_transform_edt(~changed) > 60
+    assert_array_equal(render(town, seed)[:, far], render(later, seed)[:, far])
+
+
 def test_picture_has_a_plausible_spread(demo, picture):
     assert picture.dtype == np.uint8
     assert picture.shape == (3, demo.size, demo.size)
