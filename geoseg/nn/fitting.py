@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from geoseg.nn.augment import radiometry, rescale, symmetry
 from geoseg.nn.losses import IGNORE, FocalDice
 
 Sample = tuple[NDArray[np.float32], NDArray[np.uint8]]  # image (B, S, S) of pixel values, labels (S, S)
+TELL_EVERY = 50  # steps between signs of life
 SCALE_SPREAD = 0.3  # windows are read at exp(+-0.3) of their side: 0.74 to 1.35 of the ground distance
 
 
@@ -169,6 +171,15 @@ class Report(Callback):
 
     def __init__(self, tell: Callable[[dict[str, float]], None]) -> None:
         self.tell = tell
+        self.since = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.global_step % TELL_EVERY == 0:
+            spent, self.since = time.monotonic() - self.since, time.monotonic()
+            loss = float(outputs["loss"])
+            self.tell({"step": float(trainer.global_step), "loss": loss, "seconds_a_step": spent / TELL_EVERY})
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if not trainer.sanity_checking:

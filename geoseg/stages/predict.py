@@ -157,7 +157,7 @@ def _run(
             yield client.submit(compute_tile, task, key=f"tile-{task.key}", pure=False)
 
     fresh = submit()
-    running = as_completed([f for _, f in zip(range(in_flight), fresh, strict=False)])
+    running = as_completed([f for _, f in zip(range(in_flight), fresh, strict=False)], loop=client.loop)
     with meter("predict", len(todo), sum(t.pixels for t in todo)) as counter:
         for future in running:
             task = by_key[future.key.removeprefix("tile-")]
