@@ -136,22 +136,25 @@ def coverage(area: AreaGeometry, scenes: Sequence[Footprint]) -> float:
     whole = move(area.geometry, area.crs, local)
     if whole is None or not whole.area:
         return 0.0
-    pieces = [piece for scene in dict.fromkeys(scenes) for piece in _pieces(area, scene, local)]
+    boxes: dict[str, list[Bounds]] = {}
+    for bounds, crs in dict.fromkeys(scenes):
+        boxes.setdefault(crs, []).append(bounds)
+    pieces = [piece for crs, same in boxes.items() for piece in _pieces(area, same, crs, local)]
     share = float(shapely.union_all(pieces).area / whole.area) if pieces else 0.0
     return 1.0 if share > 1 - 1e-9 else share  # rounding must not leave a whole area short of min_coverage: 1
 
 
-def _pieces(area: AreaGeometry, scene: Footprint, local: str) -> list[Polygon | MultiPolygon]:
-    """The part of the area in the bounds of one scene, in the CRS `local`.
+def _pieces(area: AreaGeometry, boxes: Sequence[Bounds], crs: str, local: str) -> list[Polygon | MultiPolygon]:
+    """The parts of the area in the bounds of scenes of one CRS, in the CRS `local`.
 
-    The cut is made in the scene's CRS, where its bounds are straight and its projection holds.
+    The cut is made in the scenes' CRS, where their bounds are straight and its projection holds.
     """
-    bounds, crs = scene
     there = move(area.geometry, area.crs, crs)
     if there is None:
         return []
+    shown = shapely.union_all(shapely.box(*np.array(boxes, dtype=np.float64).T))
     turns = (-360.0, 0.0, 360.0) if is_geographic(crs) else (0.0,)
-    cuts = [shapely.intersection(there, shapely.box(bounds[0] + t, bounds[1], bounds[2] + t, bounds[3])) for t in turns]
+    cuts = [shapely.intersection(there, shapely.transform(shown, lambda xy, t=t: np.add(xy, (t, 0.0)))) for t in turns]
     moved = [move(polygonal(cut), crs, local) for cut in cuts if not cut.is_empty]
     return [piece for piece in moved if piece is not None and not piece.is_empty]
 

@@ -139,6 +139,7 @@ def test_a_missing_file_and_an_unknown_crs_are_faults_of_the_settings(tmp_path):
         read_area(Area(bounds=(0, 0, 1, 1), crs="EPSG:1"), tmp_path, [])
 
 
+@pytest.mark.filterwarnings("ignore:.crs. was not provided")
 def test_geopackages_that_are_no_area(package, tmp_path):
     with pytest.raises(DataError, match="feature 2 is a Point, which has no area to map"):
         package(box(0, 0, 1, 1), Point(0, 0))
