@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.crs import CRS as RasterioCRS
+from rasterio.env import Env
 from rasterio.shutil import copy
 from rasterio.windows import Window as FileWindow
-from rio_cogeo import cog_validate
+from rio_cogeo.cogeo import cog_validate
 
 from geoseg.errors import DataError, MachineError, WindowError
 from geoseg.grid.window import Window
@@ -24,6 +25,7 @@ from geoseg.io.commit import commit, free_text, temporary
 from geoseg.io.rasters import create_raster, open_raster
 
 BLOCK = 512  # pixels a side of the blocks in the file
+CACHE_BYTES = 128_000_000  # of blocks that GDAL keeps; its own limit is a share of the machine's memory
 Colour = tuple[int, int, int, int]
 Tile = tuple[Window, NDArray[np.uint8]]
 
@@ -77,7 +79,8 @@ def write_cog(
     """
     look = _Look(nodata, overviews, description, colours, band_category_names, tags)
     sidecar = target.with_name(target.name + ".aux.xml")
-    with ExitStack() as files:  # closed in reverse: the image gets its name, then the class names do
+    with Env(GDAL_CACHEMAX=CACHE_BYTES), ExitStack() as files:
+        # the stack closes in reverse: the image gets its name, then the class names do
         if look.names:
             files.enter_context(commit(sidecar)).write_text(_category_xml(look.names), encoding="utf-8")
         part = files.enter_context(commit(target))

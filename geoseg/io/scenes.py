@@ -21,7 +21,6 @@ from geoseg.io.validity import Nodata
 from geoseg.io.warp import Warp
 
 _OPEN_FILES = 32  # at once; a catalogue may list thousands of scenes
-_KEPT_PIECES = 16  # resampled pieces kept, because the next tile needs those at its border again
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,6 @@ class Mosaic:
         self._lattice = lattice
         self._resampling = resampling
         self._rasters: OrderedDict[int, Raster] = OrderedDict()
-        self._pieces: OrderedDict[tuple[int, Window], tuple[NDArray[np.float32], NDArray[np.bool_]]] = OrderedDict()
         self.damage: list[str] = []
 
     def __enter__(self) -> Self:
@@ -99,7 +97,6 @@ class Mosaic:
         """Close all files. The mosaic can be read again and then opens them again."""
         while self._rasters:
             self._rasters.popitem()[1].close()
-        self._pieces.clear()
 
     @property
     def bands(self) -> int:
@@ -155,21 +152,9 @@ class Mosaic:
         for piece, source in warp.pieces(part, self.bands):
             wanted = piece.intersect(part)
             if wanted is not None and not done[wanted.within(window).slices].all():
-                data, valid = self._resample(index, warp, piece, source)
+                data, valid = warp.warp(piece, source, *self._read_pixels(index, source))
                 rows, cols = wanted.within(piece).slices
                 yield wanted, data[:, rows, cols], valid[rows, cols]
-
-    def _resample(
-        self, index: int, warp: Warp, piece: Window, source: Window
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """One piece of a scene that does not lie on the lattice."""
-        key = (index, piece)
-        if key not in self._pieces:
-            self._pieces[key] = warp.warp(piece, source, *self._read_pixels(index, source))
-            if len(self._pieces) > _KEPT_PIECES:
-                self._pieces.popitem(last=False)
-        self._pieces.move_to_end(key)
-        return self._pieces[key]
 
     def _read_pixels(self, index: int, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """A window of a scene's own pixels."""

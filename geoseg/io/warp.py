@@ -100,7 +100,7 @@ class Warp:
         out = np.full((len(data), *piece.shape), np.nan, np.float32)
         self._reproject(image, out, source, piece, self.kernel, np.nan)
         found = np.isfinite(out).all(axis=0)
-        if self.kernel != "nearest":
+        if self.kernel != "nearest" and not (valid.all() and self._encloses(source)):
             mask = np.zeros(piece.shape, np.uint8)
             self._reproject(valid.astype(np.uint8), mask, source, piece, "nearest", 0)
             found &= mask > 0
@@ -121,6 +121,11 @@ class Warp:
             resampling=Resampling[kernel],
             **self._options,
         )
+
+    def _encloses(self, source: Window) -> bool:
+        """Whether the raster goes on beyond all sides of a source window, so that no pixel there is off its edge."""
+        height, width = self._geobox.shape
+        return source.col_off > 0 and source.row_off > 0 and source.right < width and source.bottom < height
 
     def _split(self, piece: Window, bands: int) -> Iterator[tuple[Window, Window]]:
         source = self._source(piece)

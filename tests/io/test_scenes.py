@@ -94,7 +94,6 @@ def test_a_window_has_the_bytes_of_the_whole(whole, name, data):  # P1
     width = data.draw(st.integers(1, min(300, extent.right - left)))
     height = data.draw(st.integers(1, min(300, extent.bottom - top)))
     window = Window(left, top, width, height)
-    mosaic.close()  # nothing kept from another read
     part, found = mosaic.read(window)
     rows, cols = window.within(extent).slices
     assert part.tobytes() == image[:, rows, cols].tobytes()
