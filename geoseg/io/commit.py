@@ -192,7 +192,8 @@ def _message(target: Path, need: int | None, error: OSError) -> str | None:
 def _full_message(target: Path, need: int | None, reason: str) -> str:
     needed = f"it needs {size_text(need)}, and " if need else ""
     return (
-        f"{target} could not be written ({reason}): {needed}{free_text(target.parent)}. Make room or choose "
+        f"{target} could not be written ({reason}): {needed}{free_text(target.parent)} "
+        "without the unfinished file. Make room or choose "
         "another output folder, then run the same command again: what is finished is kept."
     )
 
