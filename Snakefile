@@ -1,0 +1,59 @@
+"""Every product of the areas asked for: snakemake --cores all --config aoi=aoi/demo.yaml
+
+Config: `aoi`, an AOI file, several with commas between them, or a list; `results`, a folder. `geoseg run` calls this
+and says in plain words what goes on.
+"""
+
+import sys
+from pathlib import Path
+from shlex import quote
+
+from snakemake.utils import min_version
+
+from geoseg.errors import GeosegError
+from geoseg.io.workflow import VERSIONS, read_workflow
+
+min_version("9.13.7")
+
+try:
+    asked = read_workflow(config)
+except GeosegError as error:
+    raise WorkflowError(str(error)) from None
+
+
+workdir: asked.home
+
+
+# Built from this folder by workflows/Dockerfile; used only with --software-deployment-method apptainer.
+container: "docker-daemon://geoseg:0.1.0"
+
+
+# `geoseg` of the environment that runs this, whether or not that is activated
+shell.prefix(f"export PATH={quote(str(Path(sys.executable).parent))}:$PATH; ")
+
+
+pathvars:
+    results=asked.results,
+    towns=asked.towns,
+
+
+wildcard_constraints:
+    aoi=r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}",
+    date=r"\d{4}-\d{2}-\d{2}",
+
+
+localrules:
+    all,
+
+
+rule all:
+    input:
+        asked.targets(),
+
+
+include: "workflows/rules/town.smk"
+include: "workflows/rules/plan.smk"
+include: "workflows/rules/predict.smk"
+include: "workflows/rules/stitch.smk"
+include: "workflows/rules/landcover.smk"
+include: "workflows/rules/report.smk"

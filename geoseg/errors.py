@@ -53,5 +53,22 @@ class PartialError(GeosegError):
     exit_code = 8
 
 
+class StoppedError(GeosegError):
+    """A signal ended the work before it was done. What is finished is kept."""
+
+    def __init__(self, number: int) -> None:
+        """`number` of the signal: 2 for Ctrl-C, 15 for a kill; the exit code is 128 more, as shells count."""
+        super().__init__("stopped; run the same command again to go on")
+        self.exit_code = 128 + number
+
+
 class WindowError(GeosegError):
     """A rectangle of pixels that is empty or outside its raster: a fault of ours, not of the analyst."""
+
+
+def error_of(exit_code: int, message: str) -> GeosegError:
+    """The error that ended another process of ours with that exit code."""
+    if exit_code > 128:
+        return StoppedError(exit_code - 128)
+    kinds = {kind.exit_code: kind for kind in GeosegError.__subclasses__() if kind is not WindowError}
+    return kinds.get(exit_code, GeosegError)(message)

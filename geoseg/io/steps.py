@@ -1,0 +1,108 @@
+"""What the steps of a running workflow are doing, seen from the files they leave: log and benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# Steps in their order, and what an analyst calls them.
+WORDS = {
+    "town": "drawing the town",
+    "plan": "planning",
+    "predict": "mapping",
+    "stitch": "joining tiles",
+    "landcover": "drawing polygons",
+    "report": "gathering figures",
+}
+Stamp = tuple[int, int, int] | None
+
+
+@dataclass(slots=True)
+class Step:
+    """One step of one date. Files that were there before the run say nothing."""
+
+    name: str
+    date: str
+    log: Path
+    benchmark: Path
+    begun: bool = False
+    ended: bool = False
+    read: int = 0  # bytes of the log that were told
+    before: tuple[Stamp, Stamp] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.before = (_stamp(self.log), _stamp(self.benchmark))
+
+    def news(self) -> Iterator[str]:
+        """What has happened since the last call."""
+        if self.ended:
+            return
+        words, ended = WORDS[self.name], _changed(self.benchmark, self.before[1])
+        if not self.begun and (ended or _changed(self.log, self.before[0])):
+            self.begun = True
+            yield f"{self.date}: {words}"
+        if self.begun:
+            yield from (f"{self.date}: {words}{line.removeprefix(self.name)}" for line in self._lines())
+        if ended and (seconds := _seconds(self.benchmark)) is not None:
+            self.ended = True
+            yield f"{self.date}: {words}: done in {seconds:.0f} s"
+
+    def _lines(self) -> Iterator[str]:
+        """New whole lines in the log that the step says of itself."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(self.read)
+                text = file.read()
+        except OSError:
+            return
+        whole = text[: text.rfind(b"\n") + 1]
+        self.read += len(whole)
+        for line in whole.decode(errors="replace").splitlines():
+            if line.startswith(f"{self.name}: "):
+                yield line
+
+
+class Watch:
+    """All steps of an area, by date."""
+
+    def __init__(self, folder: Path, dates: Sequence[str]) -> None:
+        """Remembers the files as they are before the run.
+
+        Args:
+            folder: results of the area.
+            dates: its dates.
+        """
+        logs = [(date, folder / date / "logs") for date in dates]
+        self.steps = [Step(n, d, f / f"{n}.log", f / f"{n}.tsv") for d, f in logs for n in WORDS]
+
+    def news(self) -> Iterator[str]:
+        """What has happened since the last call, in plain words."""
+        for step in self.steps:
+            yield from step.news()
+
+    @property
+    def open_logs(self) -> list[Path]:
+        """Logs of steps that have begun and not ended."""
+        return [s.log for s in self.steps if s.begun and not s.ended]
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _changed(path: Path, before: Stamp) -> bool:
+    now = _stamp(path)
+    return now is not None and now != before
+
+
+def _seconds(benchmark: Path) -> float | None:
+    """Seconds in a benchmark file of Snakemake's; None while it is being written."""
+    try:
+        return float(benchmark.read_text(encoding="utf-8").splitlines()[1].split("\t")[0])
+    except (OSError, IndexError, ValueError):
+        return None

@@ -1,0 +1,208 @@
+"""What the workflow is told: the areas asked for, the scenes of each date, and the settings each step depends on.
+
+The Snakefile asks here and decides nothing itself, so everything is checked before the first job.
+"""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date as Date
+from pathlib import Path
+from typing import Any
+
+from geoseg.errors import ConfigError
+from geoseg.io.aoi_file import LoadedAoi, expand_scenes, load_aoi
+from geoseg.io.bundle import CARD, read_bundle
+from geoseg.io.commit import sha256
+
+DEFAULT_AOI = "aoi/demo.yaml"
+DEFAULT_RESULTS = "results"
+TOWNS = "scenes/demo"  # where the rule `town` draws the demo's scenes
+STATE = ".snakemake"
+# Of each step; raised when the same inputs and settings would give another result.
+VERSIONS = {"plan": 1, "predict": 1, "stitch": 1, "landcover": 1, "report": 1, "town": 1}
+_KEYS = ("aoi", "results")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One area that was asked for, ready for the workflow.
+
+    Args:
+        aoi: its file, checked.
+        model: what decides which model it is: the bundle's folder and the hash of its card, which holds the hash of
+            the weights.
+        scenes: of each date the files, as the workflow names them; a file that the workflow makes may be missing.
+        area: file of the area's outline, if it has one.
+    """
+
+    aoi: LoadedAoi
+    model: str
+    scenes: Mapping[str, tuple[str, ...]]
+    area: tuple[str, ...]
+
+    def settings(self, date: str, *sections: str) -> str:
+        """Content of some sections of the AOI file as one line of JSON that is equal for equal settings."""
+        content = self.aoi.config.model_dump(mode="json", include={s for s in sections if s != "scenes"})
+        if "scenes" in sections:
+            entry = self.aoi.config.dates[Date.fromisoformat(date)]
+            content["scenes"] = [e.model_dump(mode="json") for e in entry.entries]
+        return json.dumps(content, sort_keys=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """Everything a call of the workflow is about.
+
+    Args:
+        home: folder that relative paths of the workflow start from, and that holds its state.
+        results, towns: folders, as the workflow names them.
+        areas: by name.
+    """
+
+    home: Path
+    results: str
+    towns: str
+    areas: Mapping[str, Asked]
+
+    def aoi_path(self, aoi: str) -> str:
+        """The AOI file of that name. Raises `ConfigError` where it was not asked for."""
+        return str(self._area(aoi).aoi.path)
+
+    def inputs(self, aoi: str, date: str) -> list[str]:
+        """Scenes of a date and the area's outline."""
+        area = self._area(aoi)
+        if date not in area.scenes:
+            raise ConfigError(f"{area.aoi.path} has no date {date}; it has {', '.join(sorted(area.scenes))}")
+        return [*dict.fromkeys((*area.scenes[date], *area.area))]
+
+    def settings(self, aoi: str, date: str, *sections: str) -> str:
+        """Settings of the AOI that a step depends on, as text."""
+        return self._area(aoi).settings(date, *sections)
+
+    def model(self, aoi: str) -> str:
+        """What decides which model an AOI is mapped with."""
+        return self._area(aoi).model
+
+    def targets(self) -> list[str]:
+        """What is made when nothing else is asked for: the figures of every date of every area."""
+        folder = escape(self.results)
+        return [f"{folder}/{name}/{date}/run.json" for name, area in self.areas.items() for date in sorted(area.scenes)]
+
+    def _area(self, aoi: str) -> Asked:
+        if aoi not in self.areas:
+            raise ConfigError(
+                f"no area {aoi!r} was asked for, only {', '.join(self.areas)}; name its file: --config aoi=PATH"
+            )
+        return self.areas[aoi]
+
+
+def read_workflow(config: Mapping[str, Any]) -> Workflow:
+    """The workflow that `config` asks for.
+
+    Args:
+        config: `aoi`: path of an AOI file, several with commas between them, or a list; `results`: folder.
+
+    Raises:
+        ConfigError: a key that is not known, an AOI file, a scene or an area's file that is wrong or not there, two
+            areas of one name. All faults of the AOI files are listed.
+        ModelError: there is no such model.
+    """
+    for key in config:
+        if key not in _KEYS:
+            near = difflib.get_close_matches(str(key), _KEYS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it may hold {' and '.join(_KEYS)}"
+            raise ConfigError(f"the workflow's config has no key {key!r}; {hint}")
+    results = Path(_plain(str(config.get("results") or DEFAULT_RESULTS))).absolute()
+    home = _home(results)
+    towns = _seen_from(home, Path(TOWNS).absolute())
+    loaded = _load(_paths(config.get("aoi") or DEFAULT_AOI))
+    areas = {a.name: _asked(a, home, towns) for a in loaded}
+    return Workflow(home, _seen_from(home, results), towns, areas)
+
+
+def escape(path: str) -> str:
+    """`path` as a pattern of the workflow that has no wildcard."""
+    return path.replace("{", "{{").replace("}", "}}")
+
+
+def _paths(aoi: object) -> list[Path]:
+    if isinstance(aoi, str):
+        names: Sequence[object] = [aoi] if Path(aoi).is_file() else [part.strip() for part in aoi.split(",")]
+    else:
+        names = aoi if isinstance(aoi, list) else [aoi]
+    return [Path(_plain(str(name))).absolute() for name in names if name != ""]
+
+
+def _plain(path: str) -> str:
+    """A path that fits on one line of a log. Raises `ConfigError`."""
+    if _CONTROL.search(path):
+        raise ConfigError(f"the path {path!r} holds a line break or control character; rename the file or folder")
+    return path
+
+
+def _load(paths: Sequence[Path]) -> list[LoadedAoi]:
+    """Every AOI file, or one error that lists the faults of all."""
+    loaded: dict[str, LoadedAoi] = {}
+    faults: list[str] = []
+    for path in dict.fromkeys(paths):
+        try:
+            aoi = load_aoi(path)
+        except ConfigError as error:
+            faults.append(str(error))
+            continue
+        if aoi.name in loaded:
+            faults.append(f"{path} and {loaded[aoi.name].path} are both called {aoi.name}; rename one of them")
+        loaded[aoi.name] = aoi
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return list(loaded.values())
+
+
+def _asked(aoi: LoadedAoi, home: Path, towns: str) -> Asked:
+    _plain(str(aoi.folder))
+    bundle = read_bundle(aoi.config.model, aoi.folder)
+    model = json.dumps([str(bundle.folder.absolute()), sha256(bundle.folder / CARD)])
+    scenes = {d.isoformat(): _scenes(aoi, d, home, towns) for d in aoi.config.dates}
+    outline = () if aoi.config.area.file is None else (_seen_from(home, aoi.folder / aoi.config.area.file),)
+    return Asked(aoi, model, scenes, outline)
+
+
+def _scenes(aoi: LoadedAoi, date: Date, home: Path, towns: str) -> tuple[str, ...]:
+    """Files of a date. One that the workflow itself draws may be missing; any other must be there."""
+    drawn = re.compile(re.escape(towns) + r"/\d{4}-\d{2}-\d{2}\.tif")
+    entries = aoi.config.dates[date].entries
+    literal = [_seen_from(home, aoi.folder / e.path) for e in entries if not glob.has_magic(e.path)]
+    if len(literal) == len(entries) and all(drawn.fullmatch(path) for path in literal):
+        return tuple(literal)
+    return tuple(_seen_from(home, path) for path, _ in expand_scenes(aoi, date))
+
+
+def _home(results: Path) -> Path:
+    """Where the workflow's state is kept, so that it is found again from whatever folder `results` is named.
+
+    The nearest folder around `results` that holds such a state already; else the current folder if `results` lies in
+    it; else `results` itself.
+    """
+    here = Path.cwd()
+    inside = results.is_relative_to(here)
+    around = [results, *results.parents]
+    for folder in around[: around.index(here) + 1] if inside else around:
+        if (folder / STATE).is_dir():
+            return folder
+    return here if inside else results
+
+
+def _seen_from(home: Path, path: Path) -> str:
+    """`path` without `..`, relative where it lies below `home`: the workflow knows a file by one name only."""
+    plain = Path(os.path.normpath(path))
+    if path.exists() and not plain.exists():  # a `..` behind a symbolic link
+        plain = path.resolve()
+    return str(plain.relative_to(home)) if plain.is_relative_to(home) else str(plain)

@@ -1,0 +1,19 @@
+# Area, scenes, grid, model and machine of one date, resolved and checked.
+rule plan:
+    input:
+        lambda w: asked.inputs(w.aoi, w.date),
+    output:
+        "<results>/{aoi}/{date}/work/plan.json",
+    log:
+        "<results>/{aoi}/{date}/logs/plan.log",
+    benchmark:
+        "<results>/{aoi}/{date}/logs/plan.tsv"
+    params:
+        aoi=lambda w: asked.aoi_path(w.aoi),
+        settings=lambda w: asked.settings(
+            w.aoi, w.date, "area", "grid", "scenes", "tiling", "compute"
+        ),
+        model=lambda w: asked.model(w.aoi),
+        version=VERSIONS["plan"],
+    shell:
+        "geoseg plan {params.aoi:q} {wildcards.date:q} {output:q} 2> {log:q}"
