@@ -91,7 +91,8 @@ def read_bundle(model: str, folder: Path = Path()) -> Bundle:
 def write_bundle(folder: Path, card: Card, weights: dict[str, NDArray[np.generic]]) -> Bundle:
     """Writes weights, then the card with their hash. The bundle is complete when the card is there."""
     with commit(folder / WEIGHTS) as part:
-        save_file(weights, part)
+        # safetensors writes an array's bytes as they lie in memory: one that is not in C order would come back shuffled
+        save_file({name: np.ascontiguousarray(array) for name, array in weights.items()}, part)
     found = sha256(folder / WEIGHTS)
     described = card.model_copy(update={"weights_sha256": found})
     parameters = sum(int(w.size) for w in weights.values())
