@@ -41,6 +41,11 @@ class Bundle:
     folder: Path
     card: Card
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the card, which holds that of the weights: it changes with anything the model depends on."""
+        return sha256(self.folder / CARD)
+
     def weights(self) -> dict[str, NDArray[np.generic]]:
         """Tensors by name, as stored.
 
@@ -92,7 +97,7 @@ def write_bundle(folder: Path, card: Card, weights: dict[str, NDArray[np.generic
     """Writes weights, then the card with their hash. The bundle is complete when the card is there."""
     with commit(folder / WEIGHTS) as part:
         # safetensors writes an array's bytes as they lie in memory: one that is not in C order would come back shuffled
-        save_file({name: np.ascontiguousarray(array) for name, array in weights.items()}, part)
+        save_file({name: np.asarray(array, order="C") for name, array in weights.items()}, part)
     found = sha256(folder / WEIGHTS)
     described = card.model_copy(update={"weights_sha256": found})
     parameters = sum(int(w.size) for w in weights.values())

@@ -18,5 +18,6 @@ def test_weights_come_back_whatever_their_order_in_memory(tmp_path):
     back = read_bundle(str(tmp_path / "model")).weights()
     assert back.keys() == weights.keys()
     for name, array in weights.items():
+        assert back[name].shape == array.shape, name  # a counter has none
         assert_array_equal(back[name], array, err_msg=name)
         assert back[name].dtype == (np.float16 if array.dtype.kind == "f" else array.dtype)
