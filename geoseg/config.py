@@ -123,7 +123,9 @@ class SceneEntry(Section):
 class DateEntry(Section):
     """One dated set of scenes."""
 
-    scenes: list[SceneEntry | PathText] = Field(min_length=1)
+    scenes: list[SceneEntry | PathText] = Field(
+        min_length=1, description="paths, or entries with the keys below; the first lies on top"
+    )
 
     @property
     def entries(self) -> list[SceneEntry]:
@@ -140,7 +142,9 @@ class Tiling(Section):
     patch_size: int | None = Field(
         default=None, gt=0, le=8192, multiple_of=32, description="side of a patch's core, pixels"
     )
-    halo: int | None = Field(default=None, ge=0, le=4096, multiple_of=32, description="context a side, pixels")
+    halo: int | None = Field(
+        default=None, ge=0, le=4096, multiple_of=32, description="context on each side of a patch, pixels"
+    )
     exact: bool = Field(default=False, description="true: halo is the network's whole receptive field")
     tile_patches: int = Field(default=2, ge=1, le=16, description="patch cores along a tile's side")
 
@@ -150,8 +154,8 @@ class Compute(Section):
 
     workers: Count | Literal["auto"] = Field(default="auto", description="processes that work on tiles")
     threads: Count | Literal["auto"] = Field(default="auto", description="processor threads of one worker")
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Precision = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: a GPU if there is one")
+    precision: Precision = Field(default="auto", description="auto: bfloat16 where the device computes in it natively")
     scheduler: str | None = Field(
         default=None, description="address of a dask.distributed scheduler, such as tcp://host:8786"
     )
@@ -164,8 +168,8 @@ class AoiFile(Section):
     area: Area
     grid: GridSection = GridSection()
     model: PathText = Field(description="name of a shipped model, or path of a bundle folder relative to the AOI file")
-    dates: dict[IsoDate, DateEntry] = Field(min_length=1)
-    products: list[Product] = Field(default=["landcover"], min_length=1)
+    dates: dict[IsoDate, DateEntry] = Field(min_length=1, description="one map for each, as year-month-day")
+    products: list[Product] = Field(default=["landcover"], min_length=1, description="what is made")
     tiling: Tiling = Tiling()
     compute: Compute = Compute()
 
