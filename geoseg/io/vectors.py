@@ -80,7 +80,8 @@ def write_geojson(frame: geopandas.GeoDataFrame, path: Path, max_segment: float 
                 driver="GeoJSON",
                 layer=path.stem,
                 geometry_type="Unknown",
-                layer_options={"RFC7946": "YES", "COORDINATE_PRECISION": str(DIGITS)},
+                # GDAL takes -25.4000008 for a rounding error of -25.4 when those are all digits it may write
+                layer_options={"RFC7946": "YES", "COORDINATE_PRECISION": str(DIGITS + 3)},
             )
             back = pyogrio.read_dataframe(part)
         except (*_PYOGRIO_ERRORS, UnicodeDecodeError) as error:

@@ -161,3 +161,10 @@ def test_missing_folders_are_made_and_old_files_replaced(tmp_path):
     write_geojson(layer(donut()[:1]), target)
     assert len(json.loads(target.read_text("utf-8"))["features"]) == 1
     assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_corner_next_to_a_round_number_keeps_its_digits(tmp_path):
+    corner = shapely.box(-54.3353352, -25.4000008, -54.335, -25.3997247)  # GDAL would write -25.4, nine centimetres off
+    frame = geopandas.GeoDataFrame({"class": [1]}, geometry=[corner], crs="OGC:CRS84")
+    write_geojson(frame, tmp_path / "map.geojson")
+    assert "-25.4000008" in (tmp_path / "map.geojson").read_text()
