@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -259,5 +258,7 @@ def _end(message: str, code: int) -> None:
     """Says what is wrong; a parent that drives this process finds message and code in a file, too."""
     click.echo(f"error: {message}", err=True)
     if path := os.environ.get("GEOSEG_ERROR_FILE"):
-        Path(path).write_text(json.dumps({"message": message, "exit_code": code}), encoding="utf-8")
+        from geoseg.io.commit import write_json
+
+        write_json(Path(path), {"message": message, "exit_code": code})
     sys.exit(code)

@@ -40,7 +40,7 @@ class Lattice:
     def from_geobox(cls, geobox: GeoBox) -> Lattice:
         """The lattice whose pixels `geobox` is made of. It must be north-up with square pixels."""
         t = geobox.transform
-        if t.b or t.d or t.a <= 0 or not math.isclose(t.a, -t.e, rel_tol=1e-6):
+        if geobox.crs is None or t.b or t.d or t.a <= 0 or not math.isclose(t.a, -t.e, rel_tol=1e-6):
             raise DataError(f"{t!r} is not a north-up grid of square pixels; give the grid a crs and a gsd")
         return cls(_name(geobox.crs), t.a, _phase(t.c, t.a), _phase(t.f, t.a))
 

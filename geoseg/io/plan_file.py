@@ -50,7 +50,7 @@ class Plan:
         area: WKT of the area in the grid's CRS; None where it is the whole window.
         scenes: top first.
         resampling: for scenes that do not lie on the grid.
-        model: bundle folder, and the SHA-256 of its card's weights.
+        model, model_sha256: bundle folder, and the SHA-256 of its card, which holds that of its weights.
         patches, tile: patch cores and halo; side of a tile's core, pixels.
         machine: device, precision, threads and workers.
         allow_partial: whether a map with holes is a result.

@@ -18,13 +18,12 @@ from typing import Any
 
 from geoseg.errors import ConfigError
 from geoseg.io.aoi_file import LoadedAoi, expand_scenes, load_aoi
-from geoseg.io.bundle import CARD, read_bundle
-from geoseg.io.commit import sha256
+from geoseg.io.bundle import read_bundle
 
 DEFAULT_AOI = "aoi/demo.yaml"
 DEFAULT_RESULTS = "results"
 TOWNS = "scenes/demo"  # where the rule `town` draws the demo's scenes
-STATE = ".snakemake"
+STATE = ".snakemake/metadata"
 # Of each step; raised when the same inputs and settings would give another result.
 VERSIONS = {"plan": 1, "predict": 1, "stitch": 1, "landcover": 1, "report": 1, "town": 1}
 _KEYS = ("aoi", "results")
@@ -120,7 +119,7 @@ def read_workflow(config: Mapping[str, Any]) -> Workflow:
             near = difflib.get_close_matches(str(key), _KEYS, n=1)
             hint = f"did you mean {near[0]}?" if near else f"it may hold {' and '.join(_KEYS)}"
             raise ConfigError(f"the workflow's config has no key {key!r}; {hint}")
-    results = Path(_plain(str(config.get("results") or DEFAULT_RESULTS))).absolute()
+    results = Path(os.path.abspath(_plain(str(config.get("results") or DEFAULT_RESULTS))))  # noqa: PTH100 (no links)
     home = _home(results)
     towns = _seen_from(home, Path(TOWNS).absolute())
     loaded = _load(_paths(config.get("aoi") or DEFAULT_AOI))
@@ -169,7 +168,7 @@ def _load(paths: Sequence[Path]) -> list[LoadedAoi]:
 def _asked(aoi: LoadedAoi, home: Path, towns: str) -> Asked:
     _plain(str(aoi.folder))
     bundle = read_bundle(aoi.config.model, aoi.folder)
-    model = json.dumps([str(bundle.folder.absolute()), sha256(bundle.folder / CARD)])
+    model = json.dumps([str(bundle.folder.absolute()), bundle.digest])
     scenes = {d.isoformat(): _scenes(aoi, d, home, towns) for d in aoi.config.dates}
     outline = () if aoi.config.area.file is None else (_seen_from(home, aoi.folder / aoi.config.area.file),)
     return Asked(aoi, model, scenes, outline)

@@ -91,7 +91,7 @@ class Fitting(lightning.LightningModule):
         loss: Tensor = self.loss(self.network(images.contiguous(memory_format=torch.channels_last)), labels)
         if not torch.isfinite(loss):
             raise DataError(
-                f"the loss is {float(loss)} at step {self.global_step}, with pixel values {float(images.min()):.3g} to "
+                f"the loss is {loss.item()} at step {self.global_step}, with pixel values {float(images.min()):.3g} to "
                 f"{float(images.max()):.3g} after normalization; lower learning_rate, or correct scale, mean and std"
             )
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(images))
@@ -212,12 +212,14 @@ def fit(
     """
     lightning.seed_everything(settings.seed, verbose=False)
     model = Fitting(network, settings, classes).to(memory_format=torch.channels_last)
-    best = ModelCheckpoint(folder, "best", monitor="mean_iou", mode="max", save_last=True, enable_version_counter=False)
+    best = ModelCheckpoint(folder, "best", monitor="mean_iou", mode="max", enable_version_counter=False)
+    # save_last of the other would keep only steps at which the score rose
+    latest = ModelCheckpoint(folder, "last", enable_version_counter=False)
     trainer = lightning.Trainer(
         max_steps=settings.steps,
         precision="bf16-mixed" if settings.precision == "bfloat16" else "32-true",
         gradient_clip_val=1.0,
-        callbacks=[best, Report(tell)],
+        callbacks=[Report(tell), best, latest],
         logger=CSVLogger(folder, "curves", version=""),
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
@@ -230,7 +232,7 @@ def fit(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         trainer.fit(model, datamodule=_Data(draw, held_out, settings), ckpt_path=last if last.exists() else None)
-    kept = torch.load(best.best_model_path, map_location="cpu", weights_only=True)  # noqa: TID251 - we wrote it
+    kept = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)  # noqa: TID251 - we wrote it
     model.load_state_dict(kept["state_dict"], strict=False)
     return model.average.module.eval()
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from geoseg.errors import MachineError
+from geoseg.errors import MachineError, ModelError
 
 
 class Predictor:
@@ -36,6 +36,7 @@ class Predictor:
 
         Raises:
             MachineError: the device's memory does not hold one patch.
+            ModelError: the network answers with something that is not a number.
         """
         return self._thread.submit(self._run, patches, halo).result()
 
@@ -61,4 +62,10 @@ class Predictor:
             height, width = logits.shape[-2:]
             core = logits[..., halo : height - halo, halo : width - halo]
             probs = torch.softmax(core.float(), dim=1).contiguous()
-        return probs.cpu().numpy()
+        found = probs.cpu().numpy()
+        if not np.isfinite(found).all():  # the best of nothing would be the first class
+            raise ModelError(
+                "the network's answer is not a number; set compute.precision to float32, and if that does not help, "
+                "look for pixel values far outside the model's value range"
+            )
+        return found

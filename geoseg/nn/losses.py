@@ -18,7 +18,8 @@ def focal(logits: Tensor, labels: Tensor, gamma: float) -> Tensor:
     labelled = labels != IGNORE
     log_p = functional.log_softmax(logits.float(), dim=1)
     log_p = log_p.gather(1, labels.where(labelled, 0).unsqueeze(1)).squeeze(1)
-    loss = -((1 - log_p.exp()) ** gamma) * log_p
+    # where p is 1, the slope of 0^gamma is infinite for gamma < 1
+    loss = -((1 - log_p.exp()).clamp(min=1e-12) ** gamma) * log_p
     return (loss * labelled).sum() / labelled.sum().clamp(min=1)
 
 

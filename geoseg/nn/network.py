@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,8 @@ def build(spec: NetworkSpec) -> nn.Module:
     """
     if spec.architecture != "unet":
         raise ModelError(f"architecture {spec.architecture!r} is not known; use unet")
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", spec.encoder):  # timm reads folders and the web under names with : and /
+        raise ModelError(f"encoder {spec.encoder!r} is not a name; use one such as tu-tf_efficientnet_lite0")
     try:
         return smp.Unet(
             spec.encoder,
@@ -78,7 +81,8 @@ def stored(network: nn.Module) -> dict[str, NDArray[np.generic]]:
     out: dict[str, NDArray[np.generic]] = {}
     for name, tensor in network.state_dict().items():
         array = tensor.detach().cpu().numpy()
-        half = array.astype(np.float16) if tensor.is_floating_point() else array
+        with np.errstate(over="ignore"):  # it becomes infinite, which is told below
+            half = array.astype(np.float16) if tensor.is_floating_point() else array
         if not np.isfinite(half).all():
             raise ModelError(f"tensor {name} has values that float16 cannot hold; train with a lower learning rate")
         out[name] = half
@@ -97,11 +101,18 @@ def copy_in_order(encoder: nn.Module, tensors: Sequence[torch.Tensor]) -> None:
     names need no table. `tensors` may go on after the encoder's end, as a classifier head does.
 
     Raises:
-        ModelError: a shape differs, so the two are not the same network.
+        ModelError: a shape differs or tensors run out, so the two are not the same network.
     """
     own = [t for k, t in encoder.state_dict().items() if not k.endswith("num_batches_tracked")]
     given = [t for t in tensors if t.ndim > 0]  # counters of batches are scalars
+    if len(given) < len(own):
+        raise ModelError(
+            f"{len(given)} pretrained tensors where the encoder has {len(own)}; they are of another network"
+        )
     for target, source in zip(own, given[: len(own)], strict=True):
         if target.shape != source.shape:
-            raise ModelError(f"pretrained tensor of shape {tuple(source.shape)} where {tuple(target.shape)} belongs")
+            raise ModelError(
+                f"pretrained tensor of shape {tuple(source.shape)} where {tuple(target.shape)} belongs; "
+                "they are of another network"
+            )
         target.copy_(source)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 LARGEST_PROBE = 4096  # pixels: a field that reaches across this is called unbounded
 
@@ -29,7 +30,30 @@ def radius(network: nn.Module, bands: int, stride: int) -> int | None:
     return None
 
 
+class _MeanPool(nn.Module):
+    """The mean where `pool` takes the largest: of equal inputs, only one would get a gradient."""
+
+    def __init__(self, pool: nn.MaxPool2d) -> None:
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(N, B, H, W) to the pool's shape; windows that reach beyond the edge count what is inside."""
+        p = self.pool
+        kernel = torch.ones((1, 1, *_pair(p.kernel_size)), dtype=image.dtype) / 16
+        summed = functional.conv2d(image.flatten(0, 1)[:, None], kernel, None, p.stride, p.padding, p.dilation)
+        return summed[:, 0].unflatten(0, image.shape[:2])
+
+
+def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else value
+
+
 def _open(network: nn.Module) -> nn.Module:
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.MaxPool2d) and not isinstance(parent, _MeanPool):
+                setattr(parent, name, _MeanPool(child))
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.constant_(module.weight, 1.0 / module.weight[0].numel())

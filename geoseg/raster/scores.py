@@ -31,15 +31,16 @@ class Scores:
 
     @property
     def overall_accuracy(self) -> float:
-        """Share of pixels on the diagonal."""
-        return float(np.trace(self.matrix) / max(self.pixels, 1))
+        """Share of pixels on the diagonal; nan where nothing was compared."""
+        return float(np.trace(self.matrix) / self.pixels) if self.pixels else float("nan")
 
     @property
     def iou(self) -> NDArray[np.float64]:
         """Intersection over union, (class,); nan where a class occurs on neither side."""
         hit = np.diag(self.matrix).astype(np.float64)
         union = self.matrix.sum(axis=0) + self.matrix.sum(axis=1) - hit
-        return np.divide(hit, union, out=np.full_like(hit, np.nan), where=union > 0)
+        iou: NDArray[np.float64] = np.divide(hit, union, out=np.full_like(hit, np.nan), where=union > 0)
+        return iou
 
     @property
     def mean_iou(self) -> float:

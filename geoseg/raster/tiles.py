@@ -62,13 +62,16 @@ def stitch(tiles: Iterable[tuple[Window, NDArray[T]]], shape: tuple[int, ...], h
     """Raster of `shape` from tiles as `cut` makes them; the inverse of cutting.
 
     Raises:
-        StitchError: tiles overlap, leave a gap, or their array does not fit their core.
+        StitchError: tiles overlap, leave a gap or reach outside, or their array does not fit their core.
     """
     canvas: NDArray[T] | None = None
     seen = np.zeros(shape[-2:], dtype=bool)
+    whole = Window(0, 0, shape[-1], shape[-2])
     for core, tile in tiles:
         if tile.shape[-2:] != core.grow(halo).shape:
             raise StitchError(f"tile of {tile.shape[-2:]} px does not fit {core} with halo {halo}")
+        if not whole.contains(core):
+            raise StitchError(f"{core} reaches outside its raster of {shape[-2:]} px")
         if seen[core.slices].any():
             raise StitchError(f"{core} overlaps a tile that is already there")
         canvas = np.empty(shape, dtype=tile.dtype) if canvas is None else canvas

@@ -80,7 +80,7 @@ def landcover_of_map(classes: Path, confidence: Path, figures: Path) -> None:
         DataError: the map does not name its classes.
     """
     with open_raster(classes) as class_map:
-        entries = class_map.tags.get("GEOSEG_CLASSES")
+        entries = class_map.tags().get("GEOSEG_CLASSES")
     if entries is None:
         raise DataError(f"{classes} does not name its classes; name a landcover.tif that geoseg made")
     write_json(figures, landcover(classes, confidence, classes.parent, [tuple(e) for e in json.loads(entries)]))

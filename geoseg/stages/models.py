@@ -22,10 +22,12 @@ def show(model: str) -> Iterator[str]:
     """The card in plain lines. Raises `ModelError`."""
     card = read_bundle(model).card
     yield f"{card.name} {card.version}: {card.description}"
-    yield f"takes      {', '.join(card.bands)}; {' or '.join(card.dtypes)}, {card.value_range[0]:g} to {card.value_range[1]:g}"
+    low, high = card.value_range
+    yield f"takes      {', '.join(card.bands)}; {' or '.join(card.dtypes)}, {low:g} to {high:g}"
     yield f"scale      trained at {card.gsd:g} m, good from {card.gsd_range[0]:g} to {card.gsd_range[1]:g} m"
     yield f"answers    {', '.join(card.class_names)}"
-    yield f"network    {card.architecture} on {card.encoder}, stride {card.stride}, radius {card.radius or 'unbounded'} px"
+    field = "unbounded" if card.radius is None else f"{card.radius} px"
+    yield f"network    {card.architecture} on {card.encoder}, stride {card.stride}, radius {field}"
     yield f"patches    {card.patch_size} px + {card.halo} px halo"
     yield from _curve_lines([(p.halo, p.labels_off) for p in card.halo_curve])
     for s in card.scores:

@@ -100,7 +100,7 @@ def make_plan(asked: Request, out: Path) -> Plan:
         scenes=tuple(_planned(scene, w) for (scene, _), w in zip(fitted, windows, strict=True)),
         resampling=config.grid.resampling,
         model=str(bundle.folder.absolute()),
-        model_sha256=bundle.card.weights_sha256,
+        model_sha256=bundle.digest,
         patches=patches,
         tile=patches.size * config.tiling.tile_patches,
         machine=choose_machine(config.compute),

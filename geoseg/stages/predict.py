@@ -19,9 +19,10 @@ from distributed import Client, Future, LocalCluster, as_completed
 from distributed.scheduler import KilledWorker
 
 from geoseg.config import MAX_CLASSES
-from geoseg.errors import DataError, NetworkError, PartialError
+from geoseg.errors import DataError, ModelError, NetworkError, PartialError
 from geoseg.grid.lattice import cells
 from geoseg.grid.window import Window
+from geoseg.io.bundle import read_bundle
 from geoseg.io.commit import sha256, sweep, write_json
 from geoseg.io.ledger import Entry, Ledger
 from geoseg.io.plan_file import Plan
@@ -30,6 +31,7 @@ from geoseg.stages.tile import TileTask, compute_tile
 
 log = logging.getLogger(__name__)
 IN_FLIGHT = 3  # tiles of one worker under way: one is read, one computed, one written
+LOOPBACK = "127.0.0.1:0"  # status pages answer this machine only
 METHOD = 1  # raised when the same inputs would give another tile
 
 
@@ -101,7 +103,7 @@ def _key(plan: Plan, target: Window) -> str:
 
 
 def _unchanged(plan: Plan) -> None:
-    """Hashes decide whether a scene is the one that was planned; size and time only say where to look."""
+    """Hashes decide whether scenes and model are those that were planned; size and time only say where to look."""
     for planned in plan.scenes:
         path = Path(planned.scene.path)
         if not path.is_file():
@@ -109,20 +111,16 @@ def _unchanged(plan: Plan) -> None:
         stat = path.stat()
         if (stat.st_size, stat.st_mtime_ns) != (planned.size, planned.modified_ns) and sha256(path) != planned.sha256:
             raise DataError(f"{path} has changed since the run was planned; plan again (geoseg run does it by itself)")
+    if read_bundle(plan.model).digest != plan.model_sha256:
+        raise ModelError(f"the model in {plan.model} has changed since the run was planned; plan again")
 
 
 @contextmanager
 def _client(plan: Plan) -> Iterator[Client]:
     """A local cluster, or the scheduler the plan names."""
     if plan.machine.scheduler:
-        try:
-            with Client(plan.machine.scheduler, timeout=30, set_as_default=False) as client:
-                yield client
-        except (OSError, TimeoutError) as error:
-            raise NetworkError(
-                f"no dask scheduler answers at {plan.machine.scheduler} ({error}); "
-                "start one, or leave compute.scheduler out"
-            ) from error
+        with _connect(plan.machine.scheduler) as client:
+            yield client
         return
     workers = plan.machine.workers
     with (
@@ -130,13 +128,26 @@ def _client(plan: Plan) -> Iterator[Client]:
             n_workers=workers,
             threads_per_worker=IN_FLIGHT,
             processes=workers > 1,
-            dashboard_address=None,
+            dashboard_address=LOOPBACK,
+            worker_dashboard_address=LOOPBACK,
             memory_limit=0,
             silence_logs=logging.ERROR,
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
         yield client
+
+
+def _connect(scheduler: str) -> Client:
+    try:
+        client = Client(scheduler, timeout=30, set_as_default=False)
+        client.wait_for_workers(1, timeout=30)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise NetworkError(
+            f"no dask scheduler with workers answers at {scheduler} ({error}); "
+            "start one, or leave compute.scheduler out"
+        ) from error
+    return client
 
 
 def _run(

@@ -40,7 +40,7 @@ def report(plan_path: Path, tiles: Path, landcover: Path, out: Path) -> dict[str
         "aoi": plan.aoi,
         "date": plan.date,
         "grid": {"crs": grid.crs, "gsd": grid.gsd, "width": plan.window.width, "height": plan.window.height},
-        "model": {"name": card.name, "version": card.version, "weights_sha256": plan.model_sha256},
+        "model": {"name": card.name, "version": card.version, "weights_sha256": card.weights_sha256},
         "scenes": [{"name": Path(s.scene.path).name, "sha256": s.sha256} for s in plan.scenes],
         "notes": list(plan.notes),
         "patches": {"size": plan.patches.size, "halo": plan.patches.halo, "tile": plan.tile},

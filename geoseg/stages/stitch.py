@@ -83,7 +83,7 @@ def provenance(plan: Plan, card: Card) -> dict[str, str]:
         "GEOSEG_AOI": plan.aoi,
         "GEOSEG_DATE": plan.date,
         "GEOSEG_MODEL": f"{card.name} {card.version}",
-        "GEOSEG_MODEL_SHA256": plan.model_sha256,
+        "GEOSEG_MODEL_SHA256": card.weights_sha256,
     }
 
 
