@@ -1,0 +1,46 @@
+"""Patches: the same ground is always in the same patch, whatever is asked for."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from geoseg.grid.patches import PatchPlan
+from geoseg.grid.window import Window
+
+BASE = 150
+windows = st.builds(Window, st.integers(-60, 60), st.integers(-60, 60), st.integers(1, 70), st.integers(1, 70))
+plans = st.builds(lambda s, n: PatchPlan(s * n, s, s), st.sampled_from([1, 4, 8]), st.integers(1, 6))
+
+
+@given(plans, windows, windows)
+@settings(max_examples=50)
+def test_cores_cover_what_is_wanted_and_seen_once(plan, target, extent):
+    count = np.zeros((2 * BASE + 50, 2 * BASE + 50), int)
+    for core in plan.cores(target, extent):
+        assert core.align(plan.stride) == core
+        assert core.intersect(target) is not None and core.intersect(extent) is not None
+        assert max(core.shape) <= plan.size
+        count[core.shift(BASE, BASE).slices] += 1
+    assert count.max(initial=0) <= 1
+    wanted = target.intersect(extent)
+    if wanted is not None:
+        assert (count[wanted.shift(BASE, BASE).slices] == 1).all()
+    else:
+        assert not count.any()
+
+
+@given(plans, windows, windows, windows)
+@settings(max_examples=50)
+def test_a_pixel_has_the_same_patch_in_every_crop(plan, one, other, extent):
+    """P1: overlapping areas must share their patches, or their labels would differ."""
+    first, second = list(plan.cores(one, extent)), list(plan.cores(other, extent))
+    both = one.intersect(other)
+    seen = both.intersect(extent) if both else None
+    if seen is not None:
+        assert {c for c in first if c.intersect(seen)} == {c for c in second if c.intersect(seen)}
+
+
+def test_a_patch_ends_with_the_imagery_at_a_multiple_of_the_stride():
+    plan = PatchPlan(size=64, halo=32, stride=32)
+    cores = list(plan.cores(Window(-200, -200, 400, 400), Window(-70, 3, 100, 40)))
+    assert cores == [Window(-96, 0, 32, 64), Window(-64, 0, 64, 64), Window(0, 0, 32, 64)]

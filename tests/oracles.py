@@ -1,0 +1,58 @@
+"""Brute-force loops, slow and plain, that share no code with what they judge."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def reflect(index: int, length: int) -> int:
+    """Where a ball is that started at `index` and bounces between 0 and length - 1."""
+    while not 0 <= index < length:
+        if length == 1:
+            return 0
+        index = -index if index < 0 else 2 * (length - 1) - index
+    return index
+
+
+def normalized(image: np.ndarray, valid: np.ndarray, scale: float, mean: Sequence[float], std: Sequence[float]):
+    """Pixel by pixel, float64."""
+    out = np.zeros(image.shape)
+    for band, row, col in np.ndindex(*image.shape):
+        if valid[row, col]:
+            out[band, row, col] = (float(image[band, row, col]) * scale - mean[band]) / std[band]
+    return out
+
+
+def confusion(truth: np.ndarray, classes: np.ndarray, count: int) -> np.ndarray:
+    """Pixels by (true, mapped) class, those of neither left out."""
+    out = np.zeros((count, count), int)
+    for true, mapped in zip(truth.ravel().tolist(), classes.ravel().tolist(), strict=True):
+        if true < count and mapped < count:
+            out[true, mapped] += 1
+    return out
+
+
+def iou(truth: np.ndarray, classes: np.ndarray, count: int) -> list[float]:
+    """Intersection over union of sets of pixel numbers; nan where a class is nowhere. Every pixel has both classes."""
+    out = []
+    for k in range(count):
+        mine = {i for i, v in enumerate(truth.ravel().tolist()) if v == k}
+        theirs = {i for i, v in enumerate(classes.ravel().tolist()) if v == k}
+        out.append(len(mine & theirs) / len(mine | theirs) if mine | theirs else math.nan)
+    return out
+
+
+def focal(logits: np.ndarray, labels: np.ndarray, gamma: float, ignore: int = 255) -> float:
+    """Mean of -(1 - p)^gamma log p over labelled pixels of logits (N, C, H, W); 0 where there is none."""
+    losses = []
+    for n, row, col in np.ndindex(*labels.shape):
+        label = int(labels[n, row, col])
+        if label != ignore:
+            scores = [float(v) for v in logits[n, :, row, col]]
+            top = max(scores)
+            log_p = scores[label] - top - math.log(math.fsum(math.exp(s - top) for s in scores))
+            losses.append(-((1 - math.exp(log_p)) ** gamma) * log_p)
+    return math.fsum(losses) / len(losses) if losses else 0.0
