@@ -53,10 +53,7 @@ def tiny_bundle(folder: Path, seed: int = 0, **changes: Any) -> Bundle:
     """A bundle whose network has random weights from `seed`, lively enough that labels vary over an image."""
     described = card(**changes)
     torch.manual_seed(seed)
-    spec = NetworkSpec(
-        "unet", described.encoder, tuple(described.decoder_channels), len(described.bands), len(described.classes)
-    )
-    network = build(spec).eval()
+    network = build(network_spec(described)).eval()
     with torch.no_grad():
         for name, weight in network.named_parameters():
             if name.startswith("segmentation_head"):
