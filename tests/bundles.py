@@ -12,6 +12,7 @@ from geoseg.config import Card
 from geoseg.io.bundle import Bundle, write_bundle
 from geoseg.nn.network import build, stored, stride
 from geoseg.nn.receptive_field import radius
+from geoseg.stages.answer import network_spec
 
 ENCODER, DECODER = "tu-mobilenetv2_035", (32, 24, 16, 12, 8)
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-PROMISED = """
+ROWS = """
 F01 F02 F03 F06 F07 F08 G01 G02 G03 G05 G07 G08 G09 G10 G12 G13 G14 G15 G16 G17 R01 R02 R03 R06 R07 R08 R11 R13
 H01 H02 H04 H06 H15 H24 S01 S02 S03 S04 S05 S07 S08 X01 X02 X03 X04 X07 X08 X09 X10 V06 V07 V09
-""".split()
+"""
 TESTS = "\n".join(p.read_text(encoding="utf-8") for p in Path(__file__).parents[1].rglob("test_*.py"))
 
 
-@pytest.mark.parametrize("row", PROMISED)
+@pytest.mark.parametrize("row", ROWS.split())
 def test_row_has_a_test(row):
     assert re.search(rf'def test_\w*{row}_|^    "{row}[ "]', TESTS, re.MULTILINE)
