@@ -1,0 +1,145 @@
+"""What the Snakefile is told."""
+
+import json
+
+import pytest
+
+from geoseg.errors import ConfigError, ModelError
+from geoseg.io.workflow import escape, read_workflow
+from tests.bundles import tiny_bundle
+
+AOI = """area:
+  {area}
+model: {model}
+dates:
+  2024-05-01:
+    scenes: [{scene}]
+"""
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    return tiny_bundle(tmp_path_factory.mktemp("model") / "tiny").folder
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, bundle):
+    (tmp_path / "aoi").mkdir()
+    for name in ("a.tif", "b.tif", "aoi/area.geojson"):
+        (tmp_path / name).touch()
+
+    def _aoi(name, area="scenes: true", model=bundle, scene="../a.tif"):
+        path = tmp_path / "aoi" / f"{name}.yaml"
+        path.write_text(AOI.format(area=area, model=model, scene=scene))
+        return path
+
+    monkeypatch.chdir(tmp_path)
+    return _aoi
+
+
+def test_inputs_are_named_from_the_project_folder(project):
+    project("x", area="file: area.geojson", scene="../*.tif")
+    asked = read_workflow({"aoi": "aoi/x.yaml"})
+    assert asked.inputs("x", "2024-05-01") == ["a.tif", "b.tif", "aoi/area.geojson"]
+    assert asked.targets() == ["results/x/2024-05-01/run.json"]
+
+
+def test_several_files_by_commas_or_as_a_list(project):
+    one, two = project("one"), project("two")
+    for aoi in ("aoi/one.yaml, aoi/two.yaml", [str(one), str(two)]):
+        assert list(read_workflow({"aoi": aoi}).areas) == ["one", "two"]
+
+
+def test_a_comma_in_a_name_is_no_separator(project, tmp_path):
+    project("one").rename(tmp_path / "aoi" / "one.yaml")
+    folder = tmp_path / "a, b"
+    (tmp_path / "aoi").rename(folder)
+    assert list(read_workflow({"aoi": "a, b/one.yaml"}).areas) == ["one"]
+
+
+def test_all_faults_of_all_files_at_once(project):
+    project("one", area="scene: true")
+    project("two", area="bounds: [1]")
+    with pytest.raises(ConfigError, match=r"(?s)one\.yaml:2:3.*did you mean scenes.*two\.yaml:2:"):
+        read_workflow({"aoi": "aoi/one.yaml,aoi/two.yaml"})
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"aio": "x.yaml"}, "no key 'aio'; did you mean aoi"),
+        ({"aoi": "aoi/x.yaml", "results": "a\nb"}, "line break"),
+        ({"aoi": "aoi/nope.yaml"}, "there is no file"),
+        ({"aoi": ["aoi/x.yaml", "other/x.yaml"]}, "both called x; rename one"),
+    ],
+)
+def test_what_cannot_be(project, tmp_path, config, message):
+    path = project("x")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "x.yaml").write_text(path.read_text())
+    with pytest.raises(ConfigError, match=message):
+        read_workflow(config)
+
+
+def test_a_missing_scene_is_found_before_any_job(project):
+    project("x", scene="../aa.tif")
+    with pytest.raises(ConfigError, match=r"no file .*aa\.tif; did you mean a\.tif"):
+        read_workflow({"aoi": "aoi/x.yaml"})
+
+
+def test_a_scene_that_the_workflow_draws_may_be_missing(project):
+    project("demo", scene="../scenes/demo/2024-05-01.tif")
+    asked = read_workflow({})  # aoi/demo.yaml is the default
+    assert asked.inputs("demo", "2024-05-01") == [f"{asked.towns}/2024-05-01.tif"] == ["scenes/demo/2024-05-01.tif"]
+
+
+def test_a_missing_model_is_found_before_any_job(project):
+    project("x", model="../nope")
+    with pytest.raises(ModelError, match="neither shipped nor a folder"):
+        read_workflow({"aoi": "aoi/x.yaml"})
+
+
+def test_settings_are_equal_when_what_is_meant_is(project):
+    project("x")
+    plain = read_workflow({"aoi": "aoi/x.yaml"})
+    project("x", scene="{path: ../a.tif}")
+    long = read_workflow({"aoi": "aoi/x.yaml"})
+    project("x", scene="{path: ../a.tif, nodata: 0}")
+    other = read_workflow({"aoi": "aoi/x.yaml"})
+    texts = [w.settings("x", "2024-05-01", "scenes", "tiling") for w in (plain, long, other)]
+    assert texts[0] == texts[1] != texts[2]
+    assert set(json.loads(texts[0])) == {"scenes", "tiling"}
+
+
+def test_an_area_or_date_that_was_not_asked_for(project):
+    project("x")
+    asked = read_workflow({"aoi": "aoi/x.yaml"})
+    with pytest.raises(ConfigError, match="name its file"):
+        asked.inputs("y", "2024-05-01")
+    with pytest.raises(ConfigError, match="no date 2024-05-02; it has 2024-05-01"):
+        asked.inputs("x", "2024-05-02")
+
+
+def test_home_is_where_the_state_is(project, tmp_path, monkeypatch):
+    path = project("x")
+    assert read_workflow({"aoi": "aoi/x.yaml"}).home == tmp_path
+    (tmp_path / ".snakemake" / "metadata").mkdir(parents=True)
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path / "sub")
+    asked = read_workflow({"aoi": str(path), "results": "../results"})
+    assert asked.home == tmp_path
+    assert asked.targets() == ["results/x/2024-05-01/run.json"]
+    monkeypatch.chdir(tmp_path.parent)
+    assert read_workflow({"aoi": str(path), "results": str(tmp_path / "results")}).home == tmp_path
+
+
+def test_results_far_away_keep_their_own_state(project, tmp_path, tmp_path_factory):
+    project("x")
+    far = tmp_path_factory.mktemp("far")
+    asked = read_workflow({"aoi": "aoi/x.yaml", "results": str(far)})
+    assert asked.home == far
+    assert asked.inputs("x", "2024-05-01") == [str(tmp_path / "a.tif")]
+
+
+def test_braces_are_no_wildcards():
+    assert escape("a{b}") == "a{{b}}"
