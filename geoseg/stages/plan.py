@@ -12,7 +12,7 @@ from pathlib import Path
 from odc.geo.crs import CRS
 
 from geoseg.config import AoiFile, Card, Compute, GridSection, SceneEntry, Tiling
-from geoseg.errors import ConfigError, DataError
+from geoseg.errors import ConfigError, DataError, PartialError
 from geoseg.grid.area import AreaGeometry, Footprint, coverage, move, parse_crs, to_crs, too_thin, utm_or_equal_area
 from geoseg.grid.lattice import Lattice
 from geoseg.grid.patches import PatchPlan
@@ -217,7 +217,7 @@ def _notes(
     notes = [area.note] if area.note else []
     share = coverage(area, footprints)
     if share < config.area.min_coverage:
-        raise DataError(
+        raise PartialError(
             f"scenes cover {100 * share:.1f} % of the area, less than min_coverage "
             f"{100 * config.area.min_coverage:g} %; add scenes, or lower it"
         )

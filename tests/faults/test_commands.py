@@ -170,7 +170,7 @@ def test_G09_an_area_partly_covered_is_mapped_and_said(model, tmp_path, capsys, 
     code, said = ends(
         capsys, monkeypatch, "check", aoi(tmp_path, model, tmp_path / "i.tif", area={**area, "min_coverage": 0.9})
     )
-    assert code == 3
+    assert code == 8
     assert "50.0 %" in said
 
 
