@@ -99,6 +99,7 @@ def test_a_dry_run_says_what_is_due_and_leaves_nothing(project, monkeypatch, cap
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # several whole runs
 def test_stopped_killed_and_run_again(project):  # H06, H08
     aoi = project.aoi("stopped")
     folder = project.folder / "results" / "stopped"
@@ -116,13 +117,15 @@ def test_stopped_killed_and_run_again(project):  # H06, H08
     process = project.start("run", str(aoi))
     wait_for(plan.exists)
     group = int(re.search(r"process group (\d+)", (folder / ".geoseg.lock").read_text())[1])
-    process.kill()
-    process.communicate()
-    assert alive(group)  # its steps go on, and hold the lock
-    again = project.geoseg("run", str(aoi))
-    assert again.returncode == LockedError.exit_code
-    assert f"process group {group}" in again.stderr
-    os.killpg(group, signal.SIGKILL)
+    try:
+        process.kill()
+        process.communicate()
+        os.killpg(group, signal.SIGSTOP)  # so that they cannot be done before the next run starts
+        again = project.geoseg("run", str(aoi))
+        assert again.returncode == LockedError.exit_code  # its steps live on, and hold the lock
+        assert f"process group {group}" in again.stderr
+    finally:
+        os.killpg(group, signal.SIGKILL)
     wait_for(lambda: not alive(group))
 
     made = project.geoseg("run", str(aoi))
@@ -133,6 +136,7 @@ def test_stopped_killed_and_run_again(project):  # H06, H08
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # several whole runs
 def test_strange_folders_and_damaged_results(tmp_path):  # H24, M10
     folder = tmp_path / "é 雪 #1 it's {a} [b] $(touch INJECTED); & ?!" / "-x"
     project = Project(folder)

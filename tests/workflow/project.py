@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +27,7 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "aoi").mkdir(parents=True)
-        tiny_bundle(folder / "model")
+        shutil.copytree(_bundle(), folder / "model")
         self.scene("town.tif", ("red", "green", "blue"))
 
     def scene(self, name: str, bands: tuple[str, ...]) -> Path:
@@ -65,6 +68,12 @@ class Project:
         return subprocess.run(
             _found(command), cwd=folder or self.folder, capture_output=True, text=True, env=environment, timeout=280
         )
+
+
+@cache
+def _bundle() -> Path:
+    """One bundle for all projects: probing its receptive field takes seconds."""
+    return tiny_bundle(Path(tempfile.mkdtemp()) / "tiny").folder
 
 
 def _found(command: list[str]) -> list[str]:
