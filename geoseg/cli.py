@@ -239,8 +239,9 @@ def main() -> None:
     """Entry point: every error an analyst can cause ends in one message and its exit code."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("geoseg").setLevel(logging.INFO)
-    for noisy in ("rasterio", "distributed", "pyogrio"):
+    for noisy in ("rasterio", "pyogrio"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "error")  # it sets its own level when it is imported
     try:
         geoseg.main(standalone_mode=False)
     except GeosegError as error:

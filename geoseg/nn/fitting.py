@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 import warnings
@@ -210,6 +211,7 @@ def fit(
     Raises:
         DataError: the loss is not finite.
     """
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # no talk of devices and products
     lightning.seed_everything(settings.seed, verbose=False)
     model = Fitting(network, settings, classes).to(memory_format=torch.channels_last)
     best = ModelCheckpoint(folder, "best", monitor="mean_iou", mode="max", enable_version_counter=False)

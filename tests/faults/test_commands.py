@@ -76,7 +76,7 @@ def _vrt(folder: Path) -> Path:
 IMAGES = {
     "F01": (_cut, 3, "again"),
     "F02 empty": (_zero, 3, "empty"),
-    "F02 page": (_page, 3, "HTML"),
+    "F02 page": (_page, 3, "web page"),
     "G01": (lambda f: picture(f / "nowhere.tif", crs=None), 3, "assume"),
     "R01": (lambda f: picture(f / "two.tif", count=2), 4, "blue"),
     "R03": (lambda f: picture(f / "deep.tif", dtype="uint16"), 4, "uint16"),
