@@ -34,8 +34,8 @@ def radiometry(images: Tensor, generator: Generator) -> Tensor:
     def uniform(low: float, high: float, *shape: int) -> Tensor:
         return low + (high - low) * torch.rand(shape, generator=generator)
 
-    gamma = torch.exp(uniform(-0.25, 0.25, count, 1, 1, 1))
-    gain = uniform(0.8, 1.25, count, 1, 1, 1) * uniform(0.92, 1.08, count, bands, 1, 1)
+    gamma = torch.exp(uniform(-0.35, 0.35, count, 1, 1, 1))
+    gain = uniform(0.8, 1.25, count, 1, 1, 1) * uniform(0.88, 1.12, count, bands, 1, 1)
     offset = uniform(-0.05, 0.05, count, 1, 1, 1)
     out = images.clamp(1e-4, 1) ** gamma * gain + offset
     out = torch.where(torch.rand((count, 1, 1, 1), generator=generator) < 0.2, _blur(out), out)

@@ -20,7 +20,7 @@ from geoseg.town.render import render
 from geoseg.town.style import TownStyle
 
 CELL = 64  # side of the squares in which class occurrence is noted, pixels
-BALANCED = 0.5  # share of windows drawn around a class picked evenly, not by area
+BALANCED = 0.35  # share of windows drawn around a class picked evenly, not by area
 
 
 @dataclass(frozen=True)
