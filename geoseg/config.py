@@ -232,6 +232,22 @@ class Card(Section):
     scores: list[Score]
     training: dict[str, str | int | float]
 
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if not len(self.bands) == len(self.mean) == len(self.std):
+            raise ValueError(
+                f"{len(self.bands)} bands need as many values in mean ({len(self.mean)}) and std ({len(self.std)})"
+            )
+        if min(self.std) <= 0:
+            raise ValueError(f"std must be above 0, not {self.std}")
+        if self.stride < 1 or self.halo < 0 or self.patch_size < 1:
+            raise ValueError(f"stride {self.stride}, halo {self.halo} and patch_size {self.patch_size} are not sizes")
+        if self.halo % self.stride or self.patch_size % self.stride:
+            raise ValueError(
+                f"halo {self.halo} and patch_size {self.patch_size} must be multiples of stride {self.stride}"
+            )
+        return self
+
     @property
     def class_names(self) -> list[str]:
         """Names in index order."""
@@ -309,5 +325,12 @@ class Recipe(Section):
         if not len(self.bands) == len(self.mean) == len(self.std):
             raise ValueError(
                 f"{len(self.bands)} bands need as many values in mean ({len(self.mean)}) and std ({len(self.std)})"
+            )
+        if min(self.std) <= 0:
+            raise ValueError(f"std must be above 0, not {self.std}")
+        if self.towns is not None and self.towns.size < 1.4 * self.window:  # windows are read at up to 1.35 of it
+            raise ValueError(
+                f"towns of {self.towns.size} px are too small for a window of {self.window}; set towns.size to "
+                f"{int(1.4 * self.window) + 1} or more"
             )
         return self

@@ -98,6 +98,7 @@ def write_bundle(folder: Path, card: Card, weights: dict[str, NDArray[np.generic
     with commit(folder / WEIGHTS) as part:
         # safetensors writes an array's bytes as they lie in memory: one that is not in C order would come back shuffled
         save_file({name: np.asarray(array, order="C") for name, array in weights.items()}, part)
+        part.chmod(0o644)  # safetensors makes files that only their owner can read
     found = sha256(folder / WEIGHTS)
     described = card.model_copy(update={"weights_sha256": found})
     parameters = sum(int(w.size) for w in weights.values())
@@ -116,11 +117,11 @@ def _read(folder: Path) -> Bundle:
     try:
         item = json.loads(path.read_text(encoding="utf-8"))
         return Bundle(folder, Card.model_validate(item["properties"]["geoseg:card"]))
-    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{path} is not a geoseg model card ({error!r}); copy the bundle again") from error
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(p) for p in first["loc"])
+        place = ".".join(str(p) for p in first["loc"]) or "geoseg:card"
         raise ModelError(f"{path}: {place}: {first['msg']}; correct the card or copy the bundle again") from error
 
 

@@ -13,11 +13,13 @@ import numpy as np
 import pyogrio
 import shapely
 from numpy.typing import NDArray
+from pyogrio.errors import DataSourceError
 from rasterio.features import rasterize
 
 from geoseg.errors import DataError
 from geoseg.grid.lattice import Lattice, cells
 from geoseg.grid.window import Window
+from geoseg.io.geopackage import is_geopackage
 from geoseg.io.rasters import open_raster
 from geoseg.io.scenes import Mosaic, Scene
 
@@ -92,14 +94,31 @@ class Labelled:
         values, valid = self._label_mosaic.read(seen)
         found = np.full(seen.shape, IGNORE, dtype=np.uint8)
         for name, index in self.labels.indices.items():
-            found[valid & (values[0] == float(name))] = index
+            found[valid & (values[0] == self._value(name))] = index
         out[seen.within(window).slices] = found
         return out
+
+    def _value(self, name: str) -> float:
+        try:
+            return float(name)
+        except ValueError as error:
+            raise DataError(
+                f"{self.labels.path} is a raster, so classes must name its values, such as 0: land, not {name!r}"
+            ) from error
 
     @cached_property
     def _shapes(self) -> gpd.GeoDataFrame:
         source = self.labels
-        frame = pyogrio.read_dataframe(source.path)
+        with source.path.open("rb") as file:
+            head = file.read(100)
+        if not is_geopackage(head) and not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+            raise DataError(f"{source.path} is neither a GeoPackage nor GeoJSON, whatever its name; save it as one")
+        try:
+            frame = pyogrio.read_dataframe(source.path)
+        except DataSourceError as error:
+            raise DataError(f"{source.path} cannot be read ({error}); give a GeoPackage or GeoJSON") from error
+        if not isinstance(frame, gpd.GeoDataFrame) or frame.crs is None:
+            raise DataError(f"{source.path} says no CRS or has no geometry; save its polygons with their CRS")
         if source.attribute not in frame.columns:
             fields = ", ".join(c for c in frame.columns if c != "geometry")
             raise DataError(f"{source.path} has no field {source.attribute!r}; set attribute to one of: {fields}")
@@ -111,7 +130,7 @@ class Labelled:
 
     def _polygons(self, window: Window) -> NDArray[np.uint8]:
         geobox = self.lattice.geobox(window)
-        hits = self._shapes.iloc[self._shapes.sindex.query(geobox.boundingbox.polygon.geom)]
+        hits = self._shapes.iloc[self._shapes.sindex.query(geobox.boundingbox.polygon.geom, sort=True)]  # file order
         if hits.empty:
             return np.full(window.shape, IGNORE, dtype=np.uint8)
         pairs = zip(hits.geometry, hits["index"].astype(int), strict=True)

@@ -9,6 +9,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from geoseg.errors import WindowError
 from geoseg.grid.window import Window
 from geoseg.io.commit import append_line, sha256
 
@@ -51,14 +52,14 @@ class Ledger:
         self.path, self.tiles = path, path.parent / "tiles"
 
     def read(self) -> dict[str, Entry]:
-        """Every entry; of a key that stands twice, the last. A line cut short by a kill is passed over."""
+        """Every entry; of a key that stands twice, the last. A damaged line is passed over."""
         entries: dict[str, Entry] = {}
         if not self.path.exists():
             return entries
         for line in self.path.read_bytes().split(b"\n"):
             try:
                 entry = Entry.parse(line.decode())
-            except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError, WindowError):
                 continue
             entries[entry.key] = entry
         return entries

@@ -8,7 +8,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from geoseg.errors import ConfigError
+from geoseg.errors import ConfigError, WindowError
 from geoseg.grid.lattice import Lattice
 from geoseg.grid.patches import PatchPlan
 from geoseg.grid.window import Window
@@ -89,7 +89,7 @@ class Plan:
             raise ConfigError(f"{path} has format {data.get('format')}, this geoseg writes {FORMAT}; plan again")
         try:
             return _plan(data)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, WindowError) as error:
             raise ConfigError(f"{path} is damaged ({error!r}); delete it and plan again") from error
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from geoseg.errors import MachineError
+from geoseg.errors import DataError, MachineError
 from geoseg.io.commit import commit, free_text
 from geoseg.io.rasters import create_raster, open_raster
 
@@ -35,7 +35,13 @@ def write_tile(path: Path, classes: NDArray[np.uint8], confidence: NDArray[np.ui
 
 
 def read_tile(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Classes and confidence, (height, width) uint8 each."""
+    """Classes and confidence, (height, width) uint8 each.
+
+    Raises:
+        DataError: it is damaged; what cannot be decoded must not pass for class 0.
+    """
     with open_raster(path) as tile:
         bands, _ = tile.read((1, 2), None, "none")
+        if tile.damage:
+            raise DataError(f"{tile.damage[0]}; delete {path} and run again")
     return bands[0].astype(np.uint8), bands[1].astype(np.uint8)

@@ -1,9 +1,14 @@
-"""Bundles give back the weights that went in."""
+"""Bundles give back what went in, and their card is a STAC item."""
+
+import hashlib
+import json
 
 import numpy as np
+import pytest
 import torch
 from numpy.testing import assert_array_equal
 
+from geoseg.errors import ModelError
 from geoseg.io.bundle import read_bundle, write_bundle
 from geoseg.nn.network import NetworkSpec, build, stored
 from tests.bundles import DECODER, ENCODER, card
@@ -21,3 +26,77 @@ def test_weights_come_back_whatever_their_order_in_memory(tmp_path):
         assert back[name].shape == array.shape, name  # a counter has none
         assert_array_equal(back[name], array, err_msg=name)
         assert back[name].dtype == (np.float16 if array.dtype.kind == "f" else array.dtype)
+
+
+def small_weights():
+    rng = np.random.default_rng(0)
+    return {"layer.weight": rng.normal(size=(4, 3, 3)).astype(np.float16), "layer.count": np.array(7, np.int64)}
+
+
+def test_card_and_weights_come_back(tmp_path):
+    written = write_bundle(tmp_path / "model", card(radius=None, scores=[]), small_weights())
+    read = read_bundle("model", tmp_path)
+    assert read == written and read.card.class_names == ["building", "land", "road", "water"]
+    for name, array in small_weights().items():
+        assert_array_equal(read.weights()[name], array)
+        assert read.weights()[name].dtype == array.dtype
+    assert sorted(p.name for p in (tmp_path / "model").iterdir()) == ["card.json", "weights.safetensors"]
+
+
+def test_the_same_model_is_written_as_the_same_bytes(tmp_path):
+    for name in "ab":
+        write_bundle(tmp_path / name, card(), small_weights())
+    for file in ("card.json", "weights.safetensors"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_the_card_is_a_stac_item_with_the_mlm_extension(tmp_path):
+    """Required fields: STAC 1.1 item-spec, MLM 1.4."""
+    write_bundle(tmp_path / "model", card(), small_weights())
+    item = json.loads((tmp_path / "model" / "card.json").read_text())
+    assert item["type"] == "Feature" and item["stac_version"] == "1.1.0" and item["id"] == "tiny"
+    assert item["geometry"] is None and "bbox" not in item  # a bbox is required only with a geometry
+    assert item["links"] == [] and item["properties"]["datetime"] == "2026-01-01T00:00:00Z"
+    properties, weights = item["properties"], item["assets"]["weights"]
+    assert {"mlm:name", "mlm:architecture", "mlm:tasks", "mlm:input", "mlm:output"} <= properties.keys()
+    assert "mlm:model" in weights["roles"] and weights["mlm:artifact_type"] == "safetensors"
+    digest = hashlib.sha256((tmp_path / "model" / "weights.safetensors").read_bytes()).hexdigest()
+    assert weights["file:checksum"] == "1220" + digest
+    assert properties["mlm:total_parameters"] == 37
+    entry = properties["mlm:input"][0]
+    assert entry["input"]["shape"] == [-1, 3, -1, -1] and len(entry["value_scaling"]) == 3
+    assert entry["value_scaling"][0] == {
+        "type": "z-score",
+        "mean": pytest.approx(127.5),
+        "stddev": pytest.approx(63.75),
+    }
+    classes = properties["mlm:output"][0]["classification:classes"]
+    assert classes[0] == {"value": 0, "name": "building", "color_hint": "D7483D"}
+
+
+def test_pystac_reads_the_card(tmp_path):
+    pystac = pytest.importorskip("pystac", reason="an independent reader of STAC items")
+    write_bundle(tmp_path / "model", card(), small_weights())
+    item = pystac.Item.from_dict(json.loads((tmp_path / "model" / "card.json").read_text()))
+    assert item.id == "tiny" and item.assets["weights"].href == "./weights.safetensors"
+    assert item.to_dict(include_self_link=False)["properties"]["geoseg:card"]["name"] == "tiny"
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda c: c.pop("halo"), "halo: Field required; correct the card or copy the bundle again"),
+        (lambda c: c.update(surprise=1), "surprise: Extra inputs are not permitted"),
+        (lambda c: c.update(gsd="far"), "gsd: Input should be a valid number"),
+        (lambda c: c.update(weights_sha256="../x"), "weights_sha256"),
+    ],
+)
+def test_a_card_that_says_something_else(tmp_path, change, message):
+    write_bundle(tmp_path / "model", card(), small_weights())
+    path = tmp_path / "model" / "card.json"
+    item = json.loads(path.read_text())
+    change(item["properties"]["geoseg:card"])
+    path.write_text(json.dumps(item))
+    with pytest.raises(ModelError, match=message) as caught:
+        read_bundle("model", tmp_path)
+    assert caught.value.exit_code == 4
