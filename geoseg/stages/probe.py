@@ -10,6 +10,7 @@ from geoseg.grid.patches import PatchPlan
 from geoseg.grid.window import Window
 from geoseg.io.scenes import Mosaic
 from geoseg.nn.inference import Predictor
+from geoseg.raster.coding import UNOBSERVED
 from geoseg.stages.answer import answer, read_context, read_patches
 
 HALOS = (0, 32, 64, 96, 128, 192, 256)
@@ -26,13 +27,14 @@ def halo_curve(predictor: Predictor, card: Card, mosaic: Mosaic, halos: Sequence
     if whole is None:
         raise DataError("the image has no valid pixel to measure a halo on; name another")
     untiled, _ = answer(predictor, PatchPlan(card.patch_size, UNTILED_MARGIN, card.stride), whole)
+    seen = untiled != UNOBSERVED
     curve = []
     for halo in halos:
         plan = PatchPlan(card.patch_size, halo, card.stride)
         context = read_context(mosaic, card, plan, target)
         assert context is not None
         tiled, _ = answer(predictor, plan, context)
-        curve.append((halo, float((tiled != untiled).mean())))
+        curve.append((halo, float((tiled != untiled)[seen].mean())))
     return curve
 
 

@@ -8,9 +8,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from odc.geo.crs import CRS
 
 from geoseg.config import Card, HaloPoint, LabelledScene, Recipe, Score
-from geoseg.errors import ConfigError
+from geoseg.errors import ConfigError, DataError
+from geoseg.grid.area import move
 from geoseg.grid.lattice import Lattice
 from geoseg.grid.patches import PatchPlan
 from geoseg.io.aoi_file import load_recipe
@@ -67,6 +69,10 @@ def open_labelled(entry: LabelledScene, recipe: Recipe, folder: Path) -> Labelle
     with open_raster(image) as raster:
         bands = resolve_bands(raster, recipe.bands, entry.bands)
     own = own_lattice(image)
+    if CRS(own.crs).geographic:
+        raise DataError(
+            f"{image} is in degrees, whose pixels have no size in metres; reproject it, say to its UTM zone"
+        )
     low, high = recipe.gsd_range
     lattice = own if low <= own.gsd <= high else Lattice(own.crs, recipe.gsd / own.metres_per_unit)
     names = [c.name for c in recipe.classes]
@@ -83,7 +89,8 @@ def _apart(scenes: Sequence[Labelled], held_out: Sequence[Labelled]) -> None:
     """A score on ground that was trained on is no evidence."""
     for a in scenes:
         for b in held_out:
-            if a.lattice.crs == b.lattice.crs and a.ground.intersects(b.ground):
+            ground = move(b.ground, b.lattice.crs, a.lattice.crs)  # grounds that only touch share no pixel
+            if ground is not None and ground.buffer(-a.lattice.resolution / 2).intersects(a.ground):
                 raise ConfigError(
                     f"{a.scene.path} (train) and {b.scene.path} (validate_on) overlap on the ground; "
                     "set bounds so that they lie apart, or move one to the other side"
@@ -100,6 +107,10 @@ def _held_out_windows(scene: Labelled) -> list[Sample]:
         labels[block.height :], labels[:, block.width :] = 255, 255
         if (labels != 255).any():
             out.append((image.astype(image_type), labels))
+    if not out:
+        raise DataError(
+            f"{scene.labels.path} has no label on {scene.scene.path}: they do not overlap, or no value is in classes"
+        )
     return out
 
 
@@ -174,14 +185,23 @@ def _measured(bundle: Bundle, plan: Recipe, held_out: Sequence[Labelled], scenes
     curve = halo_curve(predictor, bundle.card, probed.imagery, HALOS)
     halo = smallest_halo(curve)
     patches = PatchPlan(plan.patch_size, halo, bundle.card.stride)
-    matrices = {s.scene.path: score_scene(predictor, bundle.card, patches, s) for s in held_out}
-    groups = {Path(p).stem: m for p, m in matrices.items()}
+    matrices = [score_scene(predictor, bundle.card, patches, s) for s in held_out]
+    groups = list(zip(_names(plan.validate_on), matrices, strict=True))
     if len(matrices) > 1:
-        groups["all held-out scenes"] = np.sum(list(matrices.values()), axis=0)
-    scores = [_score(name, Scores(matrix), bundle.card) for name, matrix in groups.items()]
+        groups.append(("all held-out scenes", np.sum(matrices, axis=0)))
+    scores = [_score(name, Scores(matrix), bundle.card) for name, matrix in groups]
     measured = {"halo": halo, "halo_curve": [HaloPoint(halo=h, labels_off=o) for h, o in curve], "scores": scores}
     card = bundle.card.model_copy(update=measured)
     return write_bundle(bundle.folder, card, read_bundle(str(bundle.folder.resolve())).weights())
+
+
+def _names(entries: Sequence[LabelledScene]) -> list[str]:
+    """File names without their end; the whole path and the part where several would have the same."""
+    stems = [Path(e.image).stem for e in entries]
+    return [
+        stem if stems.count(stem) == 1 else f"{e.image} {list(e.bounds)}" if e.bounds else e.image
+        for stem, e in zip(stems, entries, strict=True)
+    ]
 
 
 def _score(name: str, scores: Scores, card: Card) -> Score:
