@@ -43,8 +43,8 @@ def command(aoi: Path, results: Path, cores: int | None) -> list[str]:
         *("--cores", "all" if cores is None else str(cores)),
         # our own lock is held instead: Snakemake's outlives a killed run, and has no owner
         "--nolock",
-        # as JSON, because Snakemake reads these values as YAML
-        *("--config", f"aoi={json.dumps([str(aoi)])}", f"results={json.dumps(str(results))}"),
+        # as lists in JSON: Snakemake strips quotes, then reads YAML, where a hash starts a comment
+        *("--config", *(f"{key}={json.dumps([str(path)])}" for key, path in (("aoi", aoi), ("results", results)))),
     ]
 
 

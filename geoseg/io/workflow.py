@@ -28,6 +28,7 @@ STATE = ".snakemake/metadata"
 VERSIONS = {"plan": 1, "predict": 1, "stitch": 1, "landcover": 1, "report": 1, "town": 1}
 _KEYS = ("aoi", "results")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_FIELD = re.compile(r"[{}]|<[a-z][a-z0-9_]*>")  # what Snakemake takes for something to be filled in
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,7 @@ class Workflow:
 
     def targets(self) -> list[str]:
         """What is made when nothing else is asked for: the figures of every date of every area."""
-        folder = escape(self.results)
-        return [f"{folder}/{name}/{date}/run.json" for name, area in self.areas.items() for date in sorted(area.scenes)]
+        return [f"{self.results}/{n}/{date}/run.json" for n, area in self.areas.items() for date in sorted(area.scenes)]
 
     def _area(self, aoi: str) -> Asked:
         if aoi not in self.areas:
@@ -107,7 +107,8 @@ def read_workflow(config: Mapping[str, Any]) -> Workflow:
     """The workflow that `config` asks for.
 
     Args:
-        config: `aoi`: path of an AOI file, several with commas between them, or a list; `results`: folder.
+        config: `aoi`: path of an AOI file, several with commas between them, or a list; `results`: folder, or a list of
+            one. In a list every character of a path counts.
 
     Raises:
         ConfigError: a key that is not known, an AOI file, a scene or an area's file that is wrong or not there, two
@@ -119,17 +120,14 @@ def read_workflow(config: Mapping[str, Any]) -> Workflow:
             near = difflib.get_close_matches(str(key), _KEYS, n=1)
             hint = f"did you mean {near[0]}?" if near else f"it may hold {' and '.join(_KEYS)}"
             raise ConfigError(f"the workflow's config has no key {key!r}; {hint}")
-    results = Path(os.path.abspath(_plain(str(config.get("results") or DEFAULT_RESULTS))))  # noqa: PTH100 (no links)
+    named = config.get("results") or DEFAULT_RESULTS
+    folder = str(named[0] if isinstance(named, list) else named)
+    results = Path(os.path.abspath(_plain(folder)))  # noqa: PTH100 (links stay as they are)
     home = _home(results)
-    towns = _seen_from(home, Path(TOWNS).absolute())
+    towns = _literal(_seen_from(home, Path(TOWNS).absolute()))
     loaded = _load(_paths(config.get("aoi") or DEFAULT_AOI))
     areas = {a.name: _asked(a, home, towns) for a in loaded}
-    return Workflow(home, _seen_from(home, results), towns, areas)
-
-
-def escape(path: str) -> str:
-    """`path` as a pattern of the workflow that has no wildcard."""
-    return path.replace("{", "{{").replace("}", "}}")
+    return Workflow(home, _literal(_seen_from(home, results)), towns, areas)
 
 
 def _paths(aoi: object) -> list[Path]:
@@ -144,6 +142,13 @@ def _plain(path: str) -> str:
     """A path that fits on one line of a log. Raises `ConfigError`."""
     if _CONTROL.search(path):
         raise ConfigError(f"the path {path!r} holds a line break or control character; rename the file or folder")
+    return path
+
+
+def _literal(path: str) -> str:
+    """A path that the workflow takes word for word: it has no way to write these characters. Raises `ConfigError`."""
+    if found := _FIELD.search(path):
+        raise ConfigError(f"the path {path!r} holds {found[0]!r}, which the workflow would fill in; use another folder")
     return path
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from geoseg.errors import ConfigError, ModelError
-from geoseg.io.workflow import escape, read_workflow
+from geoseg.io.workflow import read_workflow
 from tests.bundles import tiny_bundle
 
 AOI = """area:
@@ -141,5 +141,8 @@ def test_results_far_away_keep_their_own_state(project, tmp_path, tmp_path_facto
     assert asked.inputs("x", "2024-05-01") == [str(tmp_path / "a.tif")]
 
 
-def test_braces_are_no_wildcards():
-    assert escape("a{b}") == "a{{b}}"
+@pytest.mark.parametrize("results", ["a{b}", "out/<aoi>"])
+def test_what_would_be_filled_in_is_refused(project, results):
+    project("x")
+    with pytest.raises(ConfigError, match="which the workflow would fill in; use another folder"):
+        read_workflow({"aoi": "aoi/x.yaml", "results": results})

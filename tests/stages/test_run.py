@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import pytest
+from snakemake.cli import parse_config
 
 from geoseg.errors import (
     ConfigError,
@@ -141,9 +142,9 @@ def test_strange_folders_and_damaged_results(tmp_path):  # H24, M10
     folder = tmp_path / "é 雪 #1 it's {a} [b] $(touch INJECTED); & ?!" / "-x"
     project = Project(folder)
     aoi = project.aoi("town", dates={DATE: {"scenes": ["../town.tif"]}})
-    made = project.geoseg("run", str(aoi), "--results", "r é's {b}", "--cores", "1")
+    made = project.geoseg("run", str(aoi), "--results", "r é's #b", "--cores", "1")
     assert made.returncode == 0, made.stderr
-    out = folder / "r é's {b}" / "town" / DATE
+    out = folder / "r é's #b" / "town" / DATE
     figures = json.loads((out / "run.json").read_text())
     assert f"{figures['polygons']} polygons, 6.14 ha" in made.stdout  # 160 x 96 pixels of 4 m2, on the ellipsoid
     assert re.search(r"^  building +\d+\.\d\d ha +\d+\.\d %$", made.stdout, re.MULTILINE)
@@ -152,13 +153,13 @@ def test_strange_folders_and_damaged_results(tmp_path):  # H24, M10
     before = sha256(out / "landcover.tif")
     with (out / "landcover.tif").open("r+b") as file:
         file.truncate(0)
-    made = project.geoseg("run", str(aoi), "--results", "r é's {b}", "--cores", "1")
+    made = project.geoseg("run", str(aoi), "--results", "r é's #b", "--cores", "1")
     assert made.returncode == 0, made.stderr
     assert "landcover.tif is not what was made; kept as landcover.tif.changed, made again" in made.stderr
     assert "mapping" not in made.stderr
     assert sha256(out / "landcover.tif") == before
 
-    made = project.geoseg("run", str(aoi), "--results", "r é's {b}")
+    made = project.geoseg("run", str(aoi), "--results", "r é's #b")
     assert made.stderr == "town: nothing to do, all results are up to date\n"
 
 
@@ -226,11 +227,11 @@ def test_a_child_sees_as_many_cores_as_it_may_use(tmp_path):
 
 
 def test_values_reach_snakemake_as_they_are(tmp_path):
-    """It reads them as YAML, where a hash starts a comment and 0700 is a number."""
-    call = command(tmp_path / "a, #b: 'c'.yaml", tmp_path / "0700", None)
-    where = call.index("--config")
-    assert call[where + 2] == f'results="{tmp_path}/0700"'
-    assert json.loads(call[where + 1].removeprefix("aoi=")) == [f"{tmp_path}/a, #b: 'c'.yaml"]
+    """It strips quotes and reads YAML, where a hash starts a comment and 0700 is a number."""
+    aoi, results = tmp_path / "é #b: 'c'=\"d\".yaml", tmp_path / "0700"
+    call = command(aoi, results, None)
+    config = parse_config(call[call.index("--config") + 1 :])
+    assert config == {"aoi": [str(aoi)], "results": [str(results)]}
 
 
 def test_steps_are_followed_by_their_files(tmp_path):
