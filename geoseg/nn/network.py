@@ -14,6 +14,7 @@ from torch import nn
 
 from geoseg.errors import ModelError
 
+Network = nn.Module  # what other packages may call it: they do not know torch
 Weights = Mapping[str, NDArray[np.generic]]
 
 

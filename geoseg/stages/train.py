@@ -4,33 +4,29 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from odc.geo.crs import CRS
 
-from geoseg.config import Card, HaloPoint, LabelledScene, Recipe, Score
+from geoseg.config import LabelledScene, Recipe
 from geoseg.errors import ConfigError, DataError
 from geoseg.grid.area import move
 from geoseg.grid.lattice import Lattice
-from geoseg.grid.patches import PatchPlan
 from geoseg.io.aoi_file import load_recipe
 from geoseg.io.bands import resolve_bands
-from geoseg.io.bundle import Bundle, read_bundle, write_bundle
+from geoseg.io.bundle import Bundle, write_bundle
+from geoseg.io.commit import write_json
 from geoseg.io.labelled import Labelled, LabelSource, own_lattice
+from geoseg.io.plan_file import read_object
 from geoseg.io.rasters import open_raster
 from geoseg.io.scenes import Scene
 from geoseg.nn.fitting import FitSettings, Sample, fit
-from geoseg.nn.network import NetworkSpec, build, stored, stride
-from geoseg.nn.precision import pick_precision
+from geoseg.nn.network import NetworkSpec, build
+from geoseg.nn.precision import pick_device, pick_precision
 from geoseg.nn.pretrained import load_imagenet
-from geoseg.nn.receptive_field import radius
-from geoseg.raster.scores import Scores
-from geoseg.stages.answer import load_predictor
-from geoseg.stages.probe import HALOS, halo_curve, smallest_halo
+from geoseg.stages.bundling import measured
 from geoseg.stages.sampling import Drawer, labelled_window, survey
-from geoseg.stages.score import score_scene
 
 log = logging.getLogger(__name__)
 HELD_OUT_SIDE = 512
@@ -54,13 +50,24 @@ def train(recipe: Path, out: Path, work: Path) -> Bundle:
     network = build(spec)
     if plan.encoder_weights == "imagenet":
         load_imagenet(network, plan.encoder)
+    _same_recipe(plan, work)
     windows = [w for s in (held_out or scenes) for w in _held_out_windows(s)]
     log.info("fitting %s on %d scenes; %d windows held out", spec.encoder, len(scenes), len(windows) if held_out else 0)
     fitted = fit(network, len(plan.classes), _settings(plan), drawer, windows, work, _tell)
-    step = stride(fitted)
-    card = _card(plan, spec, step, radius(fitted, len(plan.bands), step))
-    bundle = write_bundle(out, card, stored(fitted))
-    return _measured(bundle, plan, held_out, scenes)
+    log.info("measuring halo and scores on the weights as stored")
+    return write_bundle(out, *measured(fitted, spec, plan, held_out, (held_out or scenes)[-1]))
+
+
+def _same_recipe(plan: Recipe, work: Path) -> None:
+    """Checkpoints go on only under the recipe that made them; what does not touch the weights may change."""
+    fitted_by = plan.model_dump(mode="json", exclude={"version", "released", "description", "licence", "attribution"})
+    note = work / "recipe.json"
+    if note.exists() and read_object(note) != fitted_by:
+        raise ConfigError(
+            f"{work} holds the training of another recipe, or of this one before it was changed; "
+            "name another folder with --work, or delete it"
+        )
+    write_json(note, fitted_by)
 
 
 def open_labelled(entry: LabelledScene, recipe: Recipe, folder: Path) -> Labelled:
@@ -115,6 +122,7 @@ def _held_out_windows(scene: Labelled) -> list[Sample]:
 
 
 def _settings(plan: Recipe) -> FitSettings:
+    device = pick_device("auto")
     return FitSettings(
         steps=plan.steps,
         batch=plan.batch,
@@ -126,7 +134,7 @@ def _settings(plan: Recipe) -> FitSettings:
         dice_weight=plan.dice_weight,
         ema_decay=plan.ema_decay,
         validate_every=plan.validate_every,
-        precision=pick_precision(plan.precision, "cpu"),
+        precision=pick_precision(plan.precision, device),
         seed=plan.seed,
         scale=plan.scale,
         mean=tuple(plan.mean),
@@ -137,80 +145,3 @@ def _settings(plan: Recipe) -> FitSettings:
 
 def _tell(figures: dict[str, float]) -> None:
     log.info("  ".join(f"{k} {v:.4g}" for k, v in figures.items()))
-
-
-def _card(plan: Recipe, spec: NetworkSpec, step: int, reach: int | None) -> Card:
-    """The card before anything is measured on the stored weights."""
-    return Card(
-        name=plan.name,
-        version=plan.version,
-        released=plan.released,
-        description=plan.description,
-        architecture="unet",
-        encoder=spec.encoder,
-        decoder_channels=list(spec.decoder_channels),
-        bands=plan.bands,
-        dtypes=plan.dtypes,
-        value_range=plan.value_range,
-        scale=plan.scale,
-        mean=plan.mean,
-        std=plan.std,
-        gsd=plan.gsd,
-        gsd_range=plan.gsd_range,
-        classes=plan.classes,
-        patch_size=plan.patch_size,
-        halo=max(HALOS),
-        stride=step,
-        radius=reach,
-        halo_curve=[],
-        weights_sha256="0" * 64,
-        licence=plan.licence,
-        attribution=plan.attribution,
-        scores=[],
-        training={
-            "steps": plan.steps,
-            "batch": plan.batch,
-            "window": plan.window,
-            "seed": plan.seed,
-            "torch": version("torch"),
-            "segmentation_models_pytorch": version("segmentation-models-pytorch"),
-        },
-    )
-
-
-def _measured(bundle: Bundle, plan: Recipe, held_out: Sequence[Labelled], scenes: Sequence[Labelled]) -> Bundle:
-    """The bundle with halo and scores measured on its stored weights."""
-    predictor = load_predictor(bundle, "cpu", pick_precision(plan.precision, "cpu"), 2)
-    probed = (held_out or scenes)[-1]
-    curve = halo_curve(predictor, bundle.card, probed.imagery, HALOS)
-    halo = smallest_halo(curve)
-    patches = PatchPlan(plan.patch_size, halo, bundle.card.stride)
-    matrices = [score_scene(predictor, bundle.card, patches, s) for s in held_out]
-    groups = list(zip(_names(plan.validate_on), matrices, strict=True))
-    if len(matrices) > 1:
-        groups.append(("all held-out scenes", np.sum(matrices, axis=0)))
-    scores = [_score(name, Scores(matrix), bundle.card) for name, matrix in groups]
-    measured = {"halo": halo, "halo_curve": [HaloPoint(halo=h, labels_off=o) for h, o in curve], "scores": scores}
-    card = bundle.card.model_copy(update=measured)
-    return write_bundle(bundle.folder, card, read_bundle(str(bundle.folder.resolve())).weights())
-
-
-def _names(entries: Sequence[LabelledScene]) -> list[str]:
-    """File names without their end; the whole path and the part where several would have the same."""
-    stems = [Path(e.image).stem for e in entries]
-    return [
-        stem if stems.count(stem) == 1 else f"{e.image} {list(e.bounds)}" if e.bounds else e.image
-        for stem, e in zip(stems, entries, strict=True)
-    ]
-
-
-def _score(name: str, scores: Scores, card: Card) -> Score:
-    return Score(
-        data=name,
-        protocol="whole scene, none of it trained on; used to pick the best of the validated weights; "
-        "unlabelled pixels left out; weights as stored (float16); no augmentation at test time",
-        pixels=scores.pixels,
-        overall_accuracy=round(scores.overall_accuracy, 4),
-        mean_iou=round(scores.mean_iou, 4),
-        iou={n: round(float(v), 4) for n, v in zip(card.class_names, scores.iou, strict=True) if np.isfinite(v)},
-    )
