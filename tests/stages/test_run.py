@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -146,7 +147,7 @@ def test_strange_folders_and_damaged_results(tmp_path):  # H24, M10
     assert made.returncode == 0, made.stderr
     out = folder / "r é's #b" / "town" / DATE
     figures = json.loads((out / "run.json").read_text())
-    assert f"{figures['polygons']} polygons, 6.14 ha" in made.stdout  # 160 x 96 pixels of 4 m2, on the ellipsoid
+    assert f"{figures['polygons']} polygons, 1.54 ha" in made.stdout  # 160 x 96 pixels of 1 m2 at scale 0.99972
     assert re.search(r"^  building +\d+\.\d\d ha +\d+\.\d %$", made.stdout, re.MULTILINE)
     assert not [p for p in tmp_path.rglob("INJECTED*") if p.name == "INJECTED"]
 
@@ -206,7 +207,7 @@ def test_the_whole_group_ends_with_the_block(tmp_path):
 
 def test_the_lock_is_held_by_every_child_until_it_ends(tmp_path):
     with locked(tmp_path) as lock:
-        call = ["bash", "-c", "bash -c 'sleep 60' & exit 0"]
+        call = [sys.executable, "-c", "import subprocess; subprocess.Popen(['sleep', '60'])"]
         process = subprocess.Popen(call, stdin=lock, start_new_session=True)
         process.wait()
     with pytest.raises(LockedError), locked(tmp_path):

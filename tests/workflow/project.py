@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from affine import Affine
 
 from tests.bundles import tiny_bundle
 from tests.tiffs import write_tif
@@ -31,10 +32,10 @@ class Project:
         self.scene("town.tif", ("red", "green", "blue"))
 
     def scene(self, name: str, bands: tuple[str, ...]) -> Path:
-        """160 x 96 px of blocks and noise."""
+        """160 x 96 px of blocks, 1 m."""
         rng = np.random.default_rng(7)
         blocks = rng.integers(0, 256, (len(bands), 12, 20), dtype=np.uint8).repeat(8, 1).repeat(8, 2)
-        return write_tif(self.folder / name, blocks, names=bands)
+        return write_tif(self.folder / name, blocks, names=bands, transform=Affine(1, 0, 400_000, 0, -1, 2_800_000))
 
     def aoi(self, name: str = "x", **sections: object) -> Path:
         """An AOI file; `sections` replace or add to those of a plain one."""
