@@ -6,10 +6,23 @@ Every default lives here. `workflows/schemas/*.json` is generated from these mod
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date as Date
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from geoseg.errors import ConfigError
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")  # Windows opens devices under these names
@@ -172,6 +185,17 @@ class AoiFile(Section):
     products: list[Product] = Field(default=["landcover"], min_length=1, description="what is made")
     tiling: Tiling = Tiling()
     compute: Compute = Compute()
+
+
+@contextmanager
+def flags() -> Iterator[None]:
+    """Raises `ConfigError` where sections built from flags in the block are refused, naming flag and reason."""
+    try:
+        yield
+    except ValidationError as problem:
+        first = problem.errors(include_url=False)[0]
+        name = next((str(part) for part in first["loc"] if isinstance(part, str)), "value")
+        raise ConfigError(f"{name} cannot be {first['input']!r}: {first['msg']}; correct the flag") from problem
 
 
 # ---- model card ---------------------------------------------------------------------------------------------

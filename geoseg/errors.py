@@ -70,5 +70,5 @@ def error_of(exit_code: int, message: str) -> GeosegError:
     """The error that ended another process of ours with that exit code."""
     if exit_code > 128:
         return StoppedError(exit_code - 128)
-    kinds = {kind.exit_code: kind for kind in GeosegError.__subclasses__() if kind is not WindowError}
+    kinds = {kind.exit_code: kind for kind in GeosegError.__subclasses__() if kind.exit_code != GeosegError.exit_code}
     return kinds.get(exit_code, GeosegError)(message)

@@ -38,3 +38,8 @@ def put_aside_changed(folder: Path) -> list[str]:
     for name in changed:
         (folder / name).replace(folder / f"{name}{ASIDE}")
     return changed
+
+
+def forget_figures(folder: Path) -> None:
+    """Removes the `run.json` of maps that are about to be replaced: it would call the new ones changed."""
+    (folder / FIGURES).unlink(missing_ok=True)

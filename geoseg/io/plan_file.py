@@ -20,13 +20,17 @@ FORMAT = 1  # of plan.json; a newer one is refused
 
 @dataclass(frozen=True, slots=True)
 class PlannedScene:
-    """A scene, where it lies on the lattice, and the bytes it had when the run was planned."""
+    """A scene, where it lies on the lattice, and the bytes it had when the run was planned.
+
+    Args:
+        scene, window: the scene and its pixels on the lattice.
+        sha256, stamp: of its files (`geoseg.io.fingerprint`).
+    """
 
     scene: Scene
     window: Window
     sha256: str
-    size: int
-    modified_ns: int
+    stamp: str
 
 
 @dataclass(frozen=True, slots=True)

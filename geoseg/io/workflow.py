@@ -19,6 +19,7 @@ from typing import Any
 from geoseg.errors import ConfigError
 from geoseg.io.aoi_file import LoadedAoi, expand_scenes, load_aoi
 from geoseg.io.bundle import read_bundle
+from geoseg.io.fingerprint import stamp
 
 DEFAULT_AOI = "aoi/demo.yaml"
 DEFAULT_RESULTS = "results"
@@ -26,6 +27,15 @@ TOWNS = "scenes/demo"  # where the rule `town` draws the demo's scenes
 STATE = ".snakemake/metadata"
 # Of each step; raised when the same inputs and settings would give another result.
 VERSIONS = {"plan": 1, "predict": 1, "stitch": 1, "landcover": 1, "report": 1, "town": 1}
+DELIVERED = (
+    "landcover.tif",
+    "confidence.tif",
+    "landcover.parquet",
+    "landcover.geojson",
+    "landcover.qml",
+    "confidence.qml",
+    "run.json",
+)
 _KEYS = ("aoi", "results")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FIELD = re.compile(r"[{}]|<[a-z][a-z0-9_]*>")  # what Snakemake takes for something to be filled in
@@ -83,6 +93,15 @@ class Workflow:
             raise ConfigError(f"{area.aoi.path} has no date {date}; it has {', '.join(sorted(area.scenes))}")
         return [*dict.fromkeys((*area.scenes[date], *area.area))]
 
+    def stamps(self, aoi: str, date: str) -> list[str]:
+        """Size and time of each scene and its mask: a file put back with an older date is another file, too.
+
+        Scenes that the workflow draws itself are left out: they are not there when it is first asked.
+        """
+        towns = Path(self.towns).absolute()
+        paths = [self.home / scene for scene in self._area(aoi).scenes[date]]
+        return [stamp(p) for p in paths if p.is_file() and towns not in p.absolute().parents]
+
     def settings(self, aoi: str, date: str, *sections: str) -> str:
         """Settings of the AOI that a step depends on, as text."""
         return self._area(aoi).settings(date, *sections)
@@ -92,8 +111,12 @@ class Workflow:
         return self._area(aoi).model
 
     def targets(self) -> list[str]:
-        """What is made when nothing else is asked for: the figures of every date of every area."""
-        return [f"{self.results}/{n}/{date}/run.json" for n, area in self.areas.items() for date in sorted(area.scenes)]
+        """What is made when nothing else is asked for: each file of every date of every area.
+
+        All of them, because Snakemake does not miss a file that only a finished one was made from.
+        """
+        folders = [f"{self.results}/{n}/{date}" for n, area in self.areas.items() for date in sorted(area.scenes)]
+        return [f"{folder}/{file}" for folder in folders for file in DELIVERED]
 
     def _area(self, aoi: str) -> Asked:
         if aoi not in self.areas:

@@ -11,6 +11,8 @@ from torch import nn
 
 from geoseg.errors import MachineError, ModelError
 
+GPU_BATCH = 8  # patches sent to a GPU at once, fewer where its memory does not hold them
+
 
 class Predictor:
     """A network ready to answer, on one device in one precision.
@@ -27,6 +29,7 @@ class Predictor:
 
     def __init__(self, network: nn.Module, device: str, precision: str, threads: int) -> None:
         self.device, self.threads = torch.device(device), threads
+        self.batch = GPU_BATCH if device == "cuda" else 1  # batches of one keep the CPU's bytes stable
         self.dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         self.network = network.eval().to(self.device, memory_format=torch.channels_last)
         self._thread = ThreadPoolExecutor(1, "network", initializer=torch.set_num_threads, initargs=(threads,))
@@ -41,7 +44,7 @@ class Predictor:
         return self._thread.submit(self._run, patches, halo).result()
 
     def _run(self, patches: NDArray[np.float32], halo: int) -> NDArray[np.float32]:
-        size = len(patches) if self.device.type == "cuda" else 1  # batches of one keep the CPU's bytes stable
+        size = self.batch
         while True:
             try:
                 parts = [self._batch(patches[i : i + size], halo) for i in range(0, len(patches), size)]

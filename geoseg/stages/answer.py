@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,12 +69,14 @@ def answer(predictor: Predictor, plan: PatchPlan, context: Context) -> tuple[NDA
     classes = np.full(context.target.shape, UNOBSERVED, dtype=np.uint8)
     confidence = np.full(context.target.shape, NO_CONFIDENCE, dtype=np.uint8)
     wanted = [(core, part) for core in context.cores if (part := _part(core, context)) is not None]
-    for _, group in groupby(sorted(wanted, key=lambda w: w[0].shape), key=lambda w: w[0].shape):
-        members = list(group)
-        for (core, part), probs in zip(members, _probs(predictor, plan, context, members), strict=True):
-            inside = part.within(context.target).slices
-            seen = context.valid[part.within(context.window).slices]
-            classes[inside], confidence[inside] = encode(probs[(slice(None), *part.within(core).slices)], seen)
+    wanted.sort(key=lambda w: w[0].shape)  # patches of one shape can share a batch
+    for _, group in groupby(wanted, key=lambda w: w[0].shape):
+        members = iter(group)
+        while batch := list(islice(members, predictor.batch)):
+            for (core, part), probs in zip(batch, _probs(predictor, plan, context, batch), strict=True):
+                inside = part.within(context.target).slices
+                seen = context.valid[part.within(context.window).slices]
+                classes[inside], confidence[inside] = encode(probs[(slice(None), *part.within(core).slices)], seen)
     return classes, confidence
 
 

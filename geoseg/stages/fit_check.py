@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
 
 from geoseg.config import Card, SceneEntry
 from geoseg.errors import ModelError
+from geoseg.grid.window import Window
 from geoseg.io.bands import resolve_bands
-from geoseg.io.rasters import open_raster
+from geoseg.io.rasters import Raster, open_raster
 from geoseg.io.scenes import Scene, SceneInfo, describe
+from geoseg.stats.pixel_area import PixelArea
+
+SAMPLE, SAMPLES = 64, 5  # side of the blocks looked at, pixels, and blocks along a side
 
 
 def fitted_scene(path: Path, entry: SceneEntry, card: Card) -> tuple[Scene, SceneInfo]:
@@ -23,7 +31,9 @@ def fitted_scene(path: Path, entry: SceneEntry, card: Card) -> tuple[Scene, Scen
     with open_raster(path, assume_crs=entry.assume_crs) as raster:
         raster.check()
         bands = resolve_bands(raster, card.bands, entry.bands)
-    scene = Scene(str(path.absolute()), bands, entry.nodata, entry.assume_crs)
+    # a nodata of NaN or infinity says nothing: such values are never data
+    nodata = entry.nodata if entry.nodata is None or entry.nodata == "none" or math.isfinite(entry.nodata) else "none"
+    scene = Scene(str(path.absolute()), bands, nodata, entry.assume_crs)
     info = describe(scene)
     if str(info.dtype) not in card.dtypes:
         raise ModelError(
@@ -34,11 +44,54 @@ def fitted_scene(path: Path, entry: SceneEntry, card: Card) -> tuple[Scene, Scen
     return scene, info
 
 
-def check_gsd(gsd: float, card: Card, names: Sequence[str]) -> None:
+def ground_distance(geobox: GeoBox) -> float:
+    """Side in metres of a square as large as the pixel in the middle of a scene, on the ellipsoid."""
+    height, width = geobox.shape
+    area = PixelArea(geobox.crs.proj, geobox.transform, (height, width))
+    return math.sqrt(float(area(Window(width // 2, height // 2, 1, 1))[0, 0]))
+
+
+def check_gsd(gsd: float, card: Card, name: str) -> None:
     """Raises `ModelError` where pixels of `gsd` metres show the ground at a scale the model has not seen."""
     low, high = card.gsd_range
-    if not low <= gsd <= high:
+    if low <= gsd <= high:
+        return
+    way = f"Set grid: gsd: {card.gsd:g} to resample, or use another model" if gsd < low else "Use another model"
+    raise ModelError(
+        f"{name} has pixels of {gsd:.4g} m, outside what model {card.name} was trained for, "
+        f"{low:g} to {high:g} m. {way}"
+    )
+
+
+def check_values(scene: Scene, card: Card) -> None:
+    """Looks at a few blocks of pixels: they must lie in the range of values that the model was trained on.
+
+    Raises:
+        ModelError: more than one pixel in a thousand is below it or above it.
+    """
+    low, high = card.value_range
+    with open_raster(scene.path, assume_crs=scene.assume_crs) as raster:
+        height, width = raster.shape
+        found = [_values(raster, scene, col, row) for row in _spread(height) for col in _spread(width)]
+    values = np.concatenate(found)
+    if not values.size:
+        return
+    bottom, top = np.quantile(values, (0.001, 0.999))
+    if bottom < low or top > high:
         raise ModelError(
-            f"pixels of {gsd:.4g} m ({', '.join(names)}) are outside what model {card.name} was trained for, "
-            f"{low:g} to {high:g} m. Set grid: gsd: {card.gsd:g} to resample, or use another model"
+            f"{Path(scene.path).name} has values from {bottom:g} to {top:g} (all but 2 in 1,000); "
+            f"model {card.name} was trained on {low:g} to {high:g}. Use imagery scaled as its card describes, "
+            "set nodata: if some of these values mean no data, or use another model"
         )
+
+
+def _values(raster: Raster, scene: Scene, col: int, row: int) -> NDArray[np.float64]:
+    window = Window(col, row, min(SAMPLE, raster.shape[1]), min(SAMPLE, raster.shape[0]))
+    pixels, valid = raster.read(scene.bands, window, scene.nodata)
+    return pixels[:, valid].ravel().astype(np.float64)
+
+
+def _spread(length: int) -> list[int]:
+    """First pixels of `SAMPLES` blocks spread over a side."""
+    last = max(length - SAMPLE, 0)
+    return sorted({round(last * i / (SAMPLES - 1)) for i in range(SAMPLES)})

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from geoseg.config import Card, SceneEntry
+from geoseg.config import Card, SceneEntry, flags
 from geoseg.io.bundle import read_bundle
 from geoseg.io.labelled import own_lattice
 from geoseg.io.scenes import Mosaic
@@ -43,7 +43,8 @@ def probe(model: str, image: Path, bands: str | None) -> Iterator[str]:
     """Measures the receptive field, and labels on an image at rising halos, in plain lines."""
     bundle = read_bundle(model)
     card = bundle.card
-    entry = SceneEntry(path=str(image), bands=[b.strip() for b in bands.split(",")] if bands else None)
+    with flags():
+        entry = SceneEntry(path=str(image), bands=[b.strip() for b in bands.split(",")] if bands else None)
     scene, _ = fitted_scene(image, entry, card)
     yield f"radius     {_radius(card)}"
     device = pick_device("auto")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +21,12 @@ from geoseg.grid.window import Window
 from geoseg.io.aoi_file import expand_scenes, load_aoi
 from geoseg.io.areas import read_area
 from geoseg.io.bundle import Bundle, read_bundle
-from geoseg.io.commit import sha256
+from geoseg.io.fingerprint import fingerprint, stamp
 from geoseg.io.plan_file import Machine, Plan, PlannedScene
 from geoseg.io.scenes import Mosaic, Scene, SceneInfo
 from geoseg.nn.precision import pick_device, pick_precision
 from geoseg.stages.estimate import require_room
-from geoseg.stages.fit_check import check_gsd, fitted_scene
+from geoseg.stages.fit_check import check_gsd, check_values, fitted_scene, ground_distance
 
 log = logging.getLogger(__name__)
 LONLAT = "EPSG:4326"
@@ -81,13 +82,17 @@ def make_plan(asked: Request, out: Path) -> Plan:
     bundle = read_bundle(config.model, asked.folder)
     bundle.weights()  # hash and format, before anything is computed
     fitted = [fitted_scene(path, entry, bundle.card) for path, entry in asked.scenes]
+    for scene, _ in fitted:
+        check_values(scene, bundle.card)
     footprints = [_footprint(info) for _, info in fitted]
     area = read_area(config.area, asked.folder, footprints)
     lattice = choose_lattice(config.grid, bundle.card, [info for _, info in fitted], area)
-    check_gsd(lattice.gsd, bundle.card, [p.name for p, _ in asked.scenes][:3])
-    window, wkt = _place(area, lattice, config, fitted)
-    mosaics = [Mosaic([scene], lattice, config.grid.resampling) for scene, _ in fitted]
-    windows = [m.extent for m in mosaics]
+    check_gsd(lattice.gsd, bundle.card, "the grid")
+    if config.grid.gsd == "auto":
+        for scene, info in fitted:
+            check_gsd(ground_distance(info.geobox), bundle.card, Path(scene.path).name)
+    windows, resampled = _windows([scene for scene, _ in fitted], lattice, config.grid.resampling)
+    window, wkt = _place(area, lattice, config, windows, simple=not resampled and len(windows) == 1)
     if not any(w.intersect(window) for w in windows):
         raise DataError("no scene covers a pixel of the area; name other scenes, or another area")
     patches = patch_plan(config.tiling, bundle.card)
@@ -105,7 +110,7 @@ def make_plan(asked: Request, out: Path) -> Plan:
         tile=patches.size * config.tiling.tile_patches,
         machine=choose_machine(config.compute),
         allow_partial=config.compute.allow_partial,
-        notes=tuple(_notes(area, config, footprints, mosaics)),
+        notes=tuple(_notes(area, config, footprints, resampled)),
     )
     require_room(planned, bundle.card, out)
     return planned
@@ -123,10 +128,10 @@ def choose_lattice(grid: GridSection, card: Card, infos: Sequence[SceneInfo], ar
     crs = _grid_crs(grid, own, area)
     unit = Lattice(crs, 1.0).metres_per_unit
     low, high = card.gsd_range
-    if own is not None and own.crs == crs and (grid.gsd == own.gsd or (grid.gsd == "auto" and low <= own.gsd <= high)):
-        return own
-    if grid.gsd == "auto" and own is not None and own.crs == crs:
-        check_gsd(own.gsd, card, ["the scenes' own pixels"])
+    if own is not None and own.crs == crs:
+        same = low <= own.gsd <= high if grid.gsd == "auto" else math.isclose(grid.gsd, own.gsd, rel_tol=1e-6)
+        if same:
+            return own
     return Lattice(crs, (card.gsd if grid.gsd == "auto" else grid.gsd) / unit)
 
 
@@ -159,12 +164,22 @@ def _grid_crs(grid: GridSection, own: Lattice | None, area: AreaGeometry) -> str
     return utm_or_equal_area(lonlat)
 
 
+def _windows(scenes: Sequence[Scene], lattice: Lattice, resampling: str) -> tuple[list[Window], list[str]]:
+    """Where each scene lies on the lattice, and the names of those that do not lie on its pixels."""
+    windows, resampled = [], []
+    for scene in scenes:
+        with Mosaic([scene], lattice, resampling) as mosaic:
+            windows.append(mosaic.extent)
+            resampled += [Path(path).name for path in mosaic.resampled]
+    return windows, resampled
+
+
 def _place(
-    area: AreaGeometry, lattice: Lattice, config: AoiFile, fitted: Sequence[tuple[Scene, SceneInfo]]
+    area: AreaGeometry, lattice: Lattice, config: AoiFile, windows: Sequence[Window], *, simple: bool
 ) -> tuple[Window, str | None]:
-    """The area's pixels, and its outline in the grid's CRS; no outline where the area is all that scenes cover."""
-    if config.area.scenes:
-        return Mosaic([scene for scene, _ in fitted], lattice, config.grid.resampling).extent, None
+    """The area's pixels, and its outline in the grid's CRS; no outline where it is all of one unwarped scene."""
+    if config.area.scenes and simple:
+        return windows[0], None
     outline = to_crs(area, lattice.crs)
     thin = too_thin(outline, lattice.resolution)
     if thin:
@@ -202,8 +217,8 @@ def choose_machine(compute: Compute) -> Machine:
 
 
 def _planned(scene: Scene, window: Window) -> PlannedScene:
-    stat = Path(scene.path).stat()
-    return PlannedScene(scene, window, sha256(Path(scene.path)), stat.st_size, stat.st_mtime_ns)
+    path = Path(scene.path)
+    return PlannedScene(scene, window, fingerprint(path), stamp(path))
 
 
 def _footprint(info: SceneInfo) -> Footprint:
@@ -211,9 +226,7 @@ def _footprint(info: SceneInfo) -> Footprint:
     return (left, bottom, right, top), str(info.geobox.crs)
 
 
-def _notes(
-    area: AreaGeometry, config: AoiFile, footprints: Sequence[Footprint], mosaics: Sequence[Mosaic]
-) -> list[str]:
+def _notes(area: AreaGeometry, config: AoiFile, footprints: Sequence[Footprint], resampled: Sequence[str]) -> list[str]:
     notes = [area.note] if area.note else []
     share = coverage(area, footprints)
     if share < config.area.min_coverage:
@@ -223,10 +236,9 @@ def _notes(
         )
     if share < 0.9995:
         notes.append(f"scenes cover {100 * share:.1f} % of the area; the rest is mapped as unobserved")
-    resampled = [Path(p).name for m in mosaics for p in m.resampled]
     if resampled:
         notes.append(
-            f"{len(resampled)} of {len(mosaics)} scenes were resampled ({config.grid.resampling}) onto the grid"
+            f"{len(resampled)} of {len(footprints)} scenes were resampled ({config.grid.resampling}) onto the grid"
         )
     return notes
 

@@ -9,25 +9,30 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import secrets
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 
 from distributed import Client, Future, LocalCluster, as_completed
+from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 
-from geoseg.config import MAX_CLASSES
 from geoseg.errors import DataError, ModelError, NetworkError, PartialError
 from geoseg.grid.lattice import cells
 from geoseg.grid.window import Window
 from geoseg.io.bundle import read_bundle
-from geoseg.io.commit import sha256, sweep, write_json
+from geoseg.io.commit import sweep, write_json
+from geoseg.io.fingerprint import fingerprint, stamp
 from geoseg.io.ledger import Entry, Ledger
-from geoseg.io.plan_file import Plan
-from geoseg.stages.progress import meter
-from geoseg.stages.tile import TileTask, compute_tile
+from geoseg.io.plan_file import Machine, Plan
+from geoseg.stages.progress import Meter, meter
+from geoseg.stages.tile import TileTask, blank_tile, compute_tile
 
 log = logging.getLogger(__name__)
 IN_FLIGHT = 3  # tiles of one worker under way: one is read, one computed, one written
@@ -51,15 +56,19 @@ def predict(plan_path: Path, out: Path) -> None:
     sweep(ledger.tiles)
     tasks = list(_tasks(plan, plan_path, ledger))
     known = ledger.read()
-    done = {t.key: known[t.key] for t in tasks if t.key in known and ledger.intact(known[t.key])}
+    done = {t.key: e for t in tasks if (e := known.get(t.key)) and ledger.intact(e)}
+    if not plan.allow_partial:  # what could not be read then may be readable now
+        done = {key: entry for key, entry in done.items() if not entry.damage}
     todo = [t for t in tasks if t.key not in done]
     if done:
         log.info("predict: %d of %d tiles are there already", len(done), len(tasks))
     started = time.monotonic()
     failures: dict[str, str] = {}
     if todo:
-        with _client(plan) as client:
-            _run(client, plan, todo, ledger, done, failures)
+        with _client(plan.machine, len(todo)) as client:
+            failures = _run(client, todo, ledger, done)
+        if plan.allow_partial:
+            done |= {t.key: blank_tile(t, failures[t.key]) for t in todo if t.key in failures}
     ledger.drop_others({e.file for e in done.values()})
     seconds = time.monotonic() - started
     _finish(plan, out, [done[t.key] for t in tasks if t.key in done], failures, sum(t.pixels for t in todo), seconds)
@@ -75,30 +84,15 @@ def _tasks(plan: Plan, plan_path: Path, ledger: Ledger) -> Iterator[TileTask]:
 
 def _key(plan: Plan, target: Window) -> str:
     """Hash of everything a tile depends on: bytes of the scenes it sees, model, grid, patches, number format."""
-    reach = target.align(plan.patches.size).grow(plan.patches.halo)
+    reach = target.align(plan.patches.size).grow(plan.patches.halo + plan.patches.stride)
     seen = [
         (asdict(replace(s.scene, path="")), asdict(s.window), s.sha256)
         for s in plan.scenes
         if s.window.intersect(reach) is not None
     ]
-    extent = plan.extent
-    parts = [
-        METHOD,
-        MAX_CLASSES,
-        asdict(target),
-        asdict(plan.lattice),
-        asdict(extent),
-        plan.area,
-        seen,
-        plan.resampling,
-    ]
-    parts += [
-        plan.model_sha256,
-        asdict(plan.patches),
-        plan.machine.precision,
-        plan.machine.threads,
-        plan.machine.device,
-    ]
+    parts = [METHOD, version("torch"), version("rasterio"), asdict(target), asdict(plan.lattice), asdict(plan.extent)]
+    parts += [plan.area, seen, plan.resampling, plan.model_sha256, asdict(plan.patches)]
+    parts += [plan.machine.precision, plan.machine.threads, plan.machine.device]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -108,21 +102,20 @@ def _unchanged(plan: Plan) -> None:
         path = Path(planned.scene.path)
         if not path.is_file():
             raise DataError(f"{path} was planned but is gone; put it back, or take it out of the AOI file")
-        stat = path.stat()
-        if (stat.st_size, stat.st_mtime_ns) != (planned.size, planned.modified_ns) and sha256(path) != planned.sha256:
+        if stamp(path) != planned.stamp and fingerprint(path) != planned.sha256:
             raise DataError(f"{path} has changed since the run was planned; plan again (geoseg run does it by itself)")
     if read_bundle(plan.model).digest != plan.model_sha256:
         raise ModelError(f"the model in {plan.model} has changed since the run was planned; plan again")
 
 
 @contextmanager
-def _client(plan: Plan) -> Iterator[Client]:
+def _client(machine: Machine, tiles: int) -> Iterator[Client]:
     """A local cluster, or the scheduler the plan names."""
-    if plan.machine.scheduler:
-        with _connect(plan.machine.scheduler) as client:
+    if machine.scheduler:
+        with _connect(machine.scheduler) as client:
             yield client
         return
-    workers = plan.machine.workers
+    workers = min(machine.workers, tiles)
     with (
         LocalCluster(
             n_workers=workers,
@@ -150,39 +143,46 @@ def _connect(scheduler: str) -> Client:
     return client
 
 
-def _run(
-    client: Client,
-    plan: Plan,
-    todo: Sequence[TileTask],
-    ledger: Ledger,
-    done: dict[str, Entry],
-    failures: dict[str, str],
-) -> None:
-    """Keeps every worker's tiles in flight until all are finished; a tile that kills its worker is passed over."""
-    waiting = iter(todo)
-    by_key = {t.key: t for t in todo}
-    in_flight = max(1, sum(client.nthreads().values()))
+def _run(client: Client, todo: Sequence[TileTask], ledger: Ledger, done: dict[str, Entry]) -> dict[str, str]:
+    """Keeps every worker's tiles in flight until all are finished; what killed its worker is tried once more, alone.
 
-    def submit() -> Iterator[Future]:
-        for task in waiting:
-            yield client.submit(compute_tile, task, key=f"tile-{task.key}", pure=False)
-
-    fresh = submit()
-    running = as_completed([f for _, f in zip(range(in_flight), fresh, strict=False)], loop=client.loop)
+    Returns:
+        Of each tile that killed its worker twice: what to say of it.
+    """
+    in_flight = max(1, sum(min(n, IN_FLIGHT) for n in client.nthreads().values()))
     with meter("predict", len(todo), sum(t.pixels for t in todo)) as counter:
-        for future in running:
-            task = by_key[future.key.removeprefix("tile-")]
-            try:
-                entry = future.result()
-                ledger.add(entry)
-                done[task.key] = entry
-            except KilledWorker:
-                failures[task.key] = f"tile at {task.target}: its worker was killed, most likely for want of memory"
+        try:
+            killed = _pass(client, todo, in_flight, ledger, done, counter)
+            again = [t for task in killed for t in _pass(client, [task], 1, ledger, done, counter)]
+        except (CancelledError, CommClosedError) as error:
+            raise NetworkError(f"the dask scheduler went away ({error}); run again, finished tiles are kept") from error
+    return {t.key: f"tile at {t.target}: its worker was killed twice, most likely for want of memory" for t in again}
+
+
+def _pass(
+    client: Client, tasks: Sequence[TileTask], in_flight: int, ledger: Ledger, done: dict[str, Entry], counter: Meter
+) -> list[TileTask]:
+    """Computes tasks, so many at a time, notes those that finish, and returns those that killed their worker."""
+    waiting, killed = iter(tasks), []
+    token = secrets.token_hex(4)  # another client's tile of the same key goes to another folder
+
+    def submit(task: TileTask) -> Future:
+        return client.submit(compute_tile, task, key=f"tile-{task.key}-{token}", pure=False)
+
+    futures = {submit(task): task for task in islice(waiting, in_flight)}
+    running = as_completed(list(futures), loop=client.loop)
+    for future in running:
+        task = futures.pop(future)
+        try:
+            done[task.key] = future.result()
+            ledger.add(done[task.key])
             counter.advance(task.pixels)
-            future.release()
-            for following in fresh:
-                running.add(following)
-                break
+        except KilledWorker:
+            killed.append(task)
+        for following in islice(waiting, 1):
+            futures[fresh := submit(following)] = following
+            running.add(fresh)
+    return killed
 
 
 def _finish(

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any
 
 from geoseg.errors import StoppedError
+from geoseg.io.commit import sweep
 from geoseg.io.delivery import ASIDE, FIGURES, put_aside_changed
 from geoseg.io.engine import command, failure, started, summary
 from geoseg.io.lock import locked
@@ -52,6 +53,8 @@ def run(aoi: Path, results: Path, cores: int | None, dry_run: bool) -> None:
     folder = results / name
     with locked(folder) as lock:
         for date in dates:
+            sweep(folder / date)
+            sweep(folder / date / "work")
             for file in put_aside_changed(folder / date):
                 log.warning("%s %s: %s is not what was made; kept as %s%s, made again", name, date, file, file, ASIDE)
         _drive(name, folder, dates, call, lock, cores)

@@ -8,7 +8,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from geoseg.config import AoiFile, Area, Compute, DateEntry, GridSection, SceneEntry, Tiling
+from geoseg.config import AoiFile, Area, Compute, DateEntry, GridSection, SceneEntry, Tiling, flags
+from geoseg.io.commit import sweep
 from geoseg.io.lock import locked
 from geoseg.stages.landcover import landcover_of_map
 from geoseg.stages.plan import Request, make_plan
@@ -42,9 +43,13 @@ def segment(image: Path, model: str, out: Path, options: SegmentOptions) -> dict
         GeosegError: as the steps do.
     """
     work = out / "work"
+    with flags():
+        asked = _request(image, model, options)
     with locked(out):
         plan_path, tiles, figures = work / "plan.json", work / "tiles.json", work / "landcover.json"
-        make_plan(_request(image, model, options), out).write(plan_path)
+        sweep(out)
+        sweep(work)
+        make_plan(asked, out).write(plan_path)
         predict(plan_path, tiles)
         stitch(plan_path, tiles, out)
         landcover_of_map(out / "landcover.tif", out / "confidence.tif", figures)

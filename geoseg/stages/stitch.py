@@ -16,6 +16,7 @@ from geoseg.grid.window import Window
 from geoseg.io.bundle import read_bundle
 from geoseg.io.cog import Colour, write_cog
 from geoseg.io.commit import sha256
+from geoseg.io.delivery import forget_figures
 from geoseg.io.plan_file import Plan, read_object
 from geoseg.io.tile_file import read_tile
 from geoseg.raster.coding import NO_CONFIDENCE, OUTSIDE, UNOBSERVED
@@ -41,6 +42,7 @@ def stitch(plan_path: Path, tiles: Path, out: Path) -> None:
         predict(plan_path, tiles)
         manifest = read_object(tiles)
     card = read_bundle(plan.model).card
+    forget_figures(out)
     geobox = plan.lattice.geobox(plan.window)
     tags = provenance(plan, card)
     write_cog(

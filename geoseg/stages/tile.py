@@ -52,15 +52,26 @@ def compute_tile(task: TileTask) -> Entry:
     """Classes and confidence of a tile as a file in the task's folder, and the ledger's entry for it."""
     plan, bundle = _plan(task.plan, Path(task.plan).stat().st_mtime_ns)
     inside = _inside(plan, task.target)
-    mosaic = _mosaic(task.plan, plan)
-    before = len(mosaic.damage)
+    mosaic = _mosaic(plan)
     classes, confidence = _answer(plan, bundle, mosaic, task.target, inside)
     classes[~inside], confidence[~inside] = OUTSIDE, NO_CONFIDENCE
+    return _write(task, plan, classes, confidence, tuple(mosaic.damage))
+
+
+def blank_tile(task: TileTask, damage: str) -> Entry:
+    """A tile that could not be computed: nothing in it was observed."""
+    plan, _ = _plan(task.plan, Path(task.plan).stat().st_mtime_ns)
+    classes = np.where(_inside(plan, task.target), UNOBSERVED, OUTSIDE).astype(np.uint8)
+    return _write(task, plan, classes, np.full_like(classes, NO_CONFIDENCE), (damage,))
+
+
+def _write(
+    task: TileTask, plan: Plan, classes: NDArray[np.uint8], confidence: NDArray[np.uint8], damage: tuple[str, ...]
+) -> Entry:
     name = f"{task.target.col_off}_{task.target.row_off}_{task.key[:16]}.tif"
     path = Path(task.folder) / name
     write_tile(path, classes, confidence, plan.lattice.geobox(task.target))
-    observed = int((classes < UNOBSERVED).sum())
-    return Entry(task.key, task.target, name, sha256(path), observed, tuple(mosaic.damage[before:]))
+    return Entry(task.key, task.target, name, sha256(path), int((classes < UNOBSERVED).sum()), damage)
 
 
 def _answer(
@@ -80,7 +91,7 @@ def _inside(plan: Plan, target: Window) -> NDArray[np.bool_]:
     """Pixels whose centre lies in the area."""
     if plan.area is None:
         return np.ones(target.shape, dtype=bool)
-    return burn(plan.area, plan.lattice.geobox(target))
+    return burn(plan.area, plan.lattice, target)
 
 
 @lru_cache(maxsize=4)
@@ -94,10 +105,10 @@ def _predictor(folder: str, sha: str, device: str, precision: str, threads: int)
     return load_predictor(read_bundle(folder), device, precision, threads)
 
 
-def _mosaic(path: str, plan: Plan) -> Mosaic:
-    """This thread's open scenes of a plan."""
-    key = (path, tuple(s.sha256 for s in plan.scenes))
-    if getattr(_own, "key", None) != key:
+def _mosaic(plan: Plan) -> Mosaic:
+    """This thread's open scenes; opened anew after damage, so that each tile names what it met itself."""
+    key = (plan.scenes, plan.lattice, plan.resampling)
+    if getattr(_own, "key", None) != key or _own.mosaic.damage:
         _own.key, _own.mosaic = key, Mosaic([s.scene for s in plan.scenes], plan.lattice, plan.resampling)
     mosaic: Mosaic = _own.mosaic
     return mosaic

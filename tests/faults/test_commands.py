@@ -81,7 +81,7 @@ IMAGES = {
     "R01": (lambda f: picture(f / "two.tif", count=2), 4, "blue"),
     "R03": (lambda f: picture(f / "deep.tif", dtype="uint16"), 4, "uint16"),
     "R02": (lambda f: picture(f / "unnamed.tif", names=None, photometric="minisblack"), 2, "bands"),
-    "R13": (lambda f: picture(f / "coarse.tif", transform=Affine(30, 0, 400_000, 0, -30, 5e6)), 4, "gsd"),
+    "R13": (lambda f: picture(f / "coarse.tif", transform=Affine(30, 0, 400_000, 0, -30, 5e6)), 4, "coarse.tif"),
     "X01": (_vrt, 3, "VRT"),
     "X03": (lambda f: Path("/vsicurl/http://127.0.0.1:9/x.tif"), 3, "file"),
 }
@@ -94,6 +94,33 @@ def test_an_image_that_cannot_be_used(row, model, tmp_path, capsys, monkeypatch)
     found, said = ends(capsys, monkeypatch, "segment", image, "--model", model, "--out", out)
     assert (found, words.lower() in said.lower()) == (code, True), said
     assert not list(out.rglob("*.tif"))
+
+
+def test_R03_values_outside_what_the_model_knows(tmp_path, capsys, monkeypatch):
+    bundle = tiny_bundle(tmp_path / "tiny", dtypes=["uint16"], value_range=(0, 10_000))
+    image = np.random.default_rng(0).integers(1, 200, (3, 96, 80)).astype(np.uint16)
+    image[:, :, 40:] = 60_000
+    path = write_tif(tmp_path / "image.tif", image, transform=GRID, crs="EPSG:32633", names=RGB)
+    code, said = ends(capsys, monkeypatch, "segment", path, "--model", bundle.folder, "--out", tmp_path / "out")
+    assert code == 4
+    assert "60000" in said
+    assert "0 to 10000" in said
+
+
+def test_R13_scenes_that_do_not_share_a_grid_are_not_blown_up(model, tmp_path, capsys, monkeypatch):
+    first = picture(tmp_path / "a.tif", transform=Affine(30, 0, 400_000, 0, -30, 5e6))
+    second = picture(tmp_path / "b.tif", transform=Affine(30, 0, 400_010, 0, -30, 5e6))
+    path = aoi(tmp_path, model, first, dates={"2024-05-01": {"scenes": [str(first), str(second)]}})
+    code, said = ends(capsys, monkeypatch, "check", path)
+    assert code == 4
+    assert "a.tif has pixels of 30" in said or "a.tif has pixels of 29.99" in said
+
+
+@pytest.mark.parametrize("flag", [("--gsd", "0"), ("--workers", "2000"), ("--bands", ",red"), ("--nodata", "nan")])
+def test_flags_out_of_range_are_told(flag, model, tmp_path, capsys, monkeypatch):
+    image = picture(tmp_path / "image.tif", names=None, photometric="minisblack")
+    code, _ = ends(capsys, monkeypatch, "segment", image, "--model", model, "--out", tmp_path / "out", *flag)
+    assert code == 2
 
 
 def test_F07_a_damaged_model(tmp_path, capsys, monkeypatch):
@@ -188,7 +215,7 @@ def test_a_flag_that_does_not_exist(capsys, monkeypatch):
 
 
 def test_G05_a_scene_in_degrees_is_mapped_in_metres_with_areas_on_the_ellipsoid(model, tmp_path):
-    side, step = 400, 1e-5  # degrees: about 0.8 m x 1.1 m at 45 north
+    side, step = 1000, 1e-5  # degrees: about 0.8 m x 1.1 m at 45 north
     image = np.random.default_rng(1).integers(1, 256, (3, side, side)).astype(np.uint8)
     grid = Affine(step, 0, 15.0, 0, -step, 45.0)
     path = write_tif(tmp_path / "degrees.tif", image, transform=grid, crs="EPSG:4326", names=RGB)

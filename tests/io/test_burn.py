@@ -34,22 +34,33 @@ def centres(window):
 @settings(max_examples=40, deadline=None)
 def test_a_pixel_is_inside_if_its_centre_is(seed, col, row, width, height):
     window, shape = Window(col, row, width, height), star(seed)
-    assert_array_equal(burn(shape.wkt, LATTICE.geobox(window)), shapely.contains_xy(shape, *centres(window)))
+    assert_array_equal(burn(shape.wkt, LATTICE, window), shapely.contains_xy(shape, *centres(window)))
 
 
 def test_a_polygon_elsewhere_burns_nothing():
     window = Window(0, 0, 5, 5)
     for shape in (shapely.box(100, 100, 110, 110), shapely.box(-50, -50, -0.5, 50), shapely.Polygon()):
-        assert not burn(shape.wkt, LATTICE.geobox(window)).any()
+        assert not burn(shape.wkt, LATTICE, window).any()
 
 
 def test_everything_inside():
-    assert burn(shapely.box(-99, -99, 99, 99).wkt, LATTICE.geobox(Window(-10, -10, 20, 20))).all()
+    assert burn(shapely.box(-99, -99, 99, 99).wkt, LATTICE, Window(-10, -10, 20, 20)).all()
 
 
 @pytest.mark.parametrize("cut", [1, 7, 15])
 def test_windows_of_one_area_agree(cut):
     wkt = star(3).wkt
-    whole = burn(wkt, LATTICE.geobox(Window(-20, -20, 40, 40)))
-    parts = [burn(wkt, LATTICE.geobox(Window(c, -20, w, 40))) for c, w in ((-20, cut), (cut - 20, 40 - cut))]
+    whole = burn(wkt, LATTICE, Window(-20, -20, 40, 40))
+    parts = [burn(wkt, LATTICE, Window(c, -20, w, 40)) for c, w in ((-20, cut), (cut - 20, 40 - cut))]
     assert_array_equal(np.hstack(parts), whole)
+
+
+@given(st.integers(-300, 300), st.integers(-300, 300), st.integers(1, 300), st.integers(1, 300))
+@settings(max_examples=30, deadline=None)
+def test_an_edge_through_pixel_centres_falls_alike_in_every_window(col, row, width, height):
+    lattice = Lattice("EPSG:32640", 0.3)
+    area = shapely.box(-45.15, -60.45, 75.15, 30.45)  # odd multiples of half a pixel
+    whole = Window(-700, -700, 1400, 1400)
+    window = Window(col, row, width, height)
+    expected = burn(area.wkt, lattice, whole)[window.within(whole).slices]
+    assert_array_equal(burn(area.wkt, lattice, window), expected)

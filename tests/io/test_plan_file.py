@@ -18,8 +18,8 @@ PLAN = Plan(
     window=Window(-10, 20, 300, 200),
     area="POLYGON ((0 0, 1 0, 1 1, 0 0))",
     scenes=(
-        PlannedScene(Scene("a.tif", (1, 2, 3), nodata="none"), Window(-100, 0, 300, 300), "ab" * 32, 123, 456),
-        PlannedScene(Scene("b.tif", (3, 2, 1), 0.0, "EPSG:32640"), Window(50, -40, 10, 10), "cd" * 32, 7, 8),
+        PlannedScene(Scene("a.tif", (1, 2, 3), nodata="none"), Window(-100, 0, 300, 300), "ab" * 32, "123:456"),
+        PlannedScene(Scene("b.tif", (3, 2, 1), 0.0, "EPSG:32640"), Window(50, -40, 10, 10), "cd" * 32, "7:8"),
     ),
     resampling="bilinear",
     model="geoseg/models/vhr-rgb",

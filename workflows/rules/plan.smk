@@ -13,6 +13,7 @@ rule plan:
         settings=lambda w: asked.settings(
             w.aoi, w.date, "area", "grid", "scenes", "tiling", "compute"
         ),
+        stamps=lambda w: asked.stamps(w.aoi, w.date),
         model=lambda w: asked.model(w.aoi),
         version=VERSIONS["plan"],
     shell:
