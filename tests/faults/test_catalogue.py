@@ -16,4 +16,5 @@ TESTS = "\n".join(p.read_text(encoding="utf-8") for p in Path(__file__).parents[
 
 @pytest.mark.parametrize("row", ROWS.split())
 def test_row_has_a_test(row):
-    assert re.search(rf'def test_\w*{row}_|^    "{row}[ "]', TESTS, re.MULTILINE)
+    named = rf"(?i)^def test_(\w*_)?{row}_|^def test_.*#.*\b{row}\b|^    \"{row}( \w+)?\": \("
+    assert re.search(named, TESTS, re.MULTILINE)

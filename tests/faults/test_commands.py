@@ -217,11 +217,11 @@ def test_a_flag_that_does_not_exist(capsys, monkeypatch):
 def test_G05_a_scene_in_degrees_is_mapped_in_metres_with_areas_on_the_ellipsoid(model, tmp_path):
     side, step = 1000, 1e-5  # degrees: about 0.8 m x 1.1 m at 45 north
     image = np.random.default_rng(1).integers(1, 256, (3, side, side)).astype(np.uint8)
-    grid = Affine(step, 0, 15.0, 0, -step, 45.0)
+    grid = Affine(step, 0, 16.4, 0, -step, 45.0)
     path = write_tif(tmp_path / "degrees.tif", image, transform=grid, crs="EPSG:4326", names=RGB)
     figures = segment(path, str(model), tmp_path / "out", SegmentOptions(threads=1, device="cpu", gsd=1.0))
-    east, south = 15.0 + side * step, 45.0 - side * step
-    truth, _ = Geod(ellps="WGS84").polygon_area_perimeter([15, 15, east, east], [45, south, south, 45])
+    east, south = 16.4 + side * step, 45.0 - side * step
+    truth, _ = Geod(ellps="WGS84").polygon_area_perimeter([16.4, 16.4, east, east], [45, south, south, 45])
     seen = sum(area for name, area in figures["area_m2"].items() if name != "unobserved")
     assert figures["grid"]["crs"] == "EPSG:32633"
     assert seen == pytest.approx(abs(truth), rel=1e-3)

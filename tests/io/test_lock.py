@@ -20,7 +20,7 @@ with locked(Path(sys.argv[1])):
 """
 
 
-def test_a_second_run_is_refused_and_names_the_first(tmp_path):
+def test_a_second_run_is_refused_and_names_the_first(tmp_path):  # H15
     with locked(tmp_path / "new" / "folder"):
         with (
             pytest.raises(LockedError, match=f"in use by process {os.getpid()} on .*; wait for it, or stop it") as e,

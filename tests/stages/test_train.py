@@ -14,7 +14,7 @@ pytest.importorskip("lightning", reason="fitting comes with geoseg[train]")
 from geoseg.errors import ConfigError, DataError
 from geoseg.io.bundle import read_bundle
 from geoseg.nn.network import NetworkSpec, build
-from geoseg.stages import probe, train
+from geoseg.stages import bundling, probe, train
 from tests import oracles
 from tests.stages.recipes import place, recipe
 
@@ -62,7 +62,7 @@ def brute_confusion(bundle, folder, entry):
 
 def test_from_recipe_to_bundle(tmp_path, monkeypatch):
     """One real run, its worker process too; the card's score is that of the weights as stored."""
-    monkeypatch.setattr(train, "HALOS", (0, 32))
+    monkeypatch.setattr(bundling, "HALOS", (0, 32))
     monkeypatch.setattr(probe, "UNTILED_MARGIN", 64)
     monkeypatch.setattr(train, "HELD_OUT_SIDE", 64)
     (tmp_path / "other").mkdir()
@@ -73,7 +73,7 @@ def test_from_recipe_to_bundle(tmp_path, monkeypatch):
     assert bundle.card.stride == 32 and bundle.card.radius is not None
     assert [p.halo for p in bundle.card.halo_curve] == [0, 32] and bundle.card.halo in (0, 32)
     names = [s.data for s in bundle.card.scores]
-    assert names == ["east.tif", "other/east.tif", "all held-out scenes"]
+    assert names == ["east.tif", "other/east.tif", "all held-out ground"]
     matrix, iou = brute_confusion(bundle, tmp_path, held_out[0])
     score = bundle.card.scores[0]
     assert score.pixels == matrix.sum() == 70 * 100
