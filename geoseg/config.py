@@ -109,7 +109,7 @@ class Area(Section):
 
 
 class GridSection(Section):
-    """Section `grid`: one CRS and pixel size for all dates."""
+    """Section `grid`: CRS and pixel size; what is auto is chosen for each date."""
 
     crs: str = Field(
         default="auto", description="auto (the scenes' own where they agree, else UTM or equal-area) or EPSG:n"
