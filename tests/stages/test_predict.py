@@ -30,6 +30,7 @@ from geoseg.io.scenes import Mosaic, Scene
 from geoseg.io.tile_file import read_tile
 from geoseg.nn.inference import Predictor
 from geoseg.stages.answer import answer, load_predictor, read_context, read_patches
+from geoseg.stages.landcover import landcover_of_map
 from geoseg.stages.plan import Request, make_plan
 from geoseg.stages.predict import _tasks, predict
 from geoseg.stages.stitch import stitch
@@ -37,6 +38,7 @@ from geoseg.stages.tile import blank_tile
 from tests.bundles import card, tiny_bundle
 from tests.tiffs import write_tif
 
+PRODUCTS = ("landcover.tif", "confidence.tif", "landcover.parquet", "landcover.geojson")
 SIDE = 200  # of the scene: a few patches of 64, not a multiple of anything
 CRS, GSD, LEFT, TOP = "EPSG:32633", 1.0, 400_013.25, 5_000_041.75
 GRID = Affine(GSD, 0, LEFT, 0, -GSD, TOP)
@@ -92,7 +94,8 @@ def test_P1_tile_size_and_workers_do_not_change_a_byte(scene, model, tmp_path):
         compute = {"workers": workers, "threads": 1, "precision": "float32", "device": "cpu"}
         folder = tmp_path / f"{patches}_{workers}"
         maps(planned(scene, model, folder, tiling={"tile_patches": patches}, compute=compute))
-        files[folder] = [(folder / name).read_bytes() for name in ("landcover.tif", "confidence.tif")]
+        landcover_of_map(folder / "landcover.tif", folder / "confidence.tif", folder / "landcover.json")
+        files[folder] = [(folder / name).read_bytes() for name in PRODUCTS]
     first, *others = files.values()
     assert all(other == first for other in others)
     counts = {len(json.loads((f / "tiles.json").read_text())["tiles"]) for f in files}
