@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import signal
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 
-from geoseg.errors import DataError
+from geoseg.errors import DataError, StoppedError
 from geoseg.nn.augment import radiometry, rescale, symmetry
 from geoseg.nn.losses import IGNORE, FocalDice
 
@@ -233,7 +234,10 @@ def fit(
     last = folder / "last.ckpt"
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
-        trainer.fit(model, datamodule=_Data(draw, held_out, settings), ckpt_path=last if last.exists() else None)
+        try:
+            trainer.fit(model, datamodule=_Data(draw, held_out, settings), ckpt_path=last if last.exists() else None)
+        except SystemExit as stop:  # how lightning ends after Ctrl-C; checkpoints are kept
+            raise StoppedError(signal.SIGINT) from stop
     kept = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)  # noqa: TID251 - we wrote it
     model.load_state_dict(kept["state_dict"], strict=False)
     return model.average.module.eval()

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 pytest.importorskip("lightning", reason="fitting comes with geoseg[train]")
 
-from geoseg.errors import DataError
+from geoseg.errors import DataError, StoppedError
 from geoseg.nn import fitting
 from geoseg.nn.fitting import FitSettings, fit
 
@@ -151,3 +151,16 @@ def test_bfloat16_learns_too(tmp_path):
     told = []
     run(tmp_path, told.append, precision="bfloat16")
     assert max(t.get("overall_accuracy", 0) for t in told) > 0.95
+
+
+def test_an_interrupted_fit_says_so_and_goes_on(tmp_path):
+    def interrupt(figures):
+        if figures["step"] >= 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(StoppedError, match="run the same command again") as caught:
+        run(tmp_path, interrupt)
+    assert caught.value.exit_code == 130
+    told = []
+    run(tmp_path, told.append)
+    assert [t["step"] for t in told if "mean_iou" in t] in ([20, 30, 40], [30, 40])
