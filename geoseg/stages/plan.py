@@ -89,8 +89,9 @@ def make_plan(asked: Request, out: Path) -> Plan:
     lattice = choose_lattice(config.grid, bundle.card, [info for _, info in fitted], area)
     check_gsd(lattice.gsd, bundle.card, "the grid")
     if config.grid.gsd == "auto":
-        for scene, info in fitted:
-            check_gsd(ground_distance(info.geobox), bundle.card, Path(scene.path).name)
+        for scene, info in fitted:  # a scene on the grid is as coarse as the grid
+            if not lattice.holds(info.geobox):
+                check_gsd(ground_distance(info.geobox), bundle.card, Path(scene.path).name)
     windows, resampled = _windows([scene for scene, _ in fitted], lattice, config.grid.resampling)
     window, wkt = _place(area, lattice, config, windows, simple=not resampled and len(windows) == 1)
     if not any(w.intersect(window) for w in windows):
