@@ -9,6 +9,14 @@ from geoseg.io.commit import sha256
 from geoseg.io.plan_file import read_object
 
 FIGURES = "run.json"
+PRODUCTS = (
+    "landcover.tif",
+    "confidence.tif",
+    "landcover.parquet",
+    "landcover.geojson",
+    "landcover.qml",
+    "confidence.qml",
+)
 ASIDE = ".changed"
 _STYLES = ".qml"  # made to be edited
 

@@ -19,6 +19,7 @@ from typing import Any
 from geoseg.errors import ConfigError
 from geoseg.io.aoi_file import LoadedAoi, expand_scenes, load_aoi
 from geoseg.io.bundle import read_bundle
+from geoseg.io.delivery import FIGURES, PRODUCTS
 from geoseg.io.fingerprint import stamp
 
 DEFAULT_AOI = "aoi/demo.yaml"
@@ -27,15 +28,7 @@ TOWNS = "scenes/demo"  # where the rule `town` draws the demo's scenes
 STATE = ".snakemake/metadata"
 # Of each step; raised when the same inputs and settings would give another result.
 VERSIONS = {"plan": 1, "predict": 1, "stitch": 1, "landcover": 1, "report": 1, "town": 1}
-DELIVERED = (
-    "landcover.tif",
-    "confidence.tif",
-    "landcover.parquet",
-    "landcover.geojson",
-    "landcover.qml",
-    "confidence.qml",
-    "run.json",
-)
+DELIVERED = (*PRODUCTS, FIGURES)
 _KEYS = ("aoi", "results")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FIELD = re.compile(r"[{}]|<[a-z][a-z0-9_]*>")  # what Snakemake takes for something to be filled in

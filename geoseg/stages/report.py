@@ -10,16 +10,8 @@ from typing import Any
 from geoseg import __version__
 from geoseg.io.bundle import read_bundle
 from geoseg.io.commit import sha256, write_json
+from geoseg.io.delivery import PRODUCTS
 from geoseg.io.plan_file import Plan, read_object
-
-PRODUCTS = (
-    "landcover.tif",
-    "confidence.tif",
-    "landcover.parquet",
-    "landcover.geojson",
-    "landcover.qml",
-    "confidence.qml",
-)
 
 
 def report(plan_path: Path, tiles: Path, landcover: Path, out: Path) -> dict[str, Any]:
