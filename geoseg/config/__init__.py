@@ -12,6 +12,7 @@ from geoseg.config.aoi import (
     Product,
     SceneEntry,
     Tiling,
+    Vectors,
     Views,
 )
 from geoseg.config.card import Calibration, Card, ClassEntry, HaloPoint, InstanceScore, Score
@@ -47,6 +48,7 @@ __all__ = [
     "Section",
     "Tiling",
     "Towns",
+    "Vectors",
     "Views",
     "check_name",
     "flags",

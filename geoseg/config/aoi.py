@@ -8,7 +8,8 @@ from pydantic import Field, field_validator, model_validator
 
 from geoseg.config.values import BandFiles, Bands, Count, IsoDate, Metres, Nodata, PathText, Precision, Section
 
-Product = Literal["landcover"]
+Product = Literal["landcover", "buildings", "roads"]
+VectorFormat = Literal["parquet", "geojson", "geojsonl", "gpkg"]
 
 
 class Area(Section):
@@ -110,6 +111,23 @@ class Views(Section):
     )
 
 
+class Vectors(Section):
+    """Section `vectors`: how polygons are drawn from the map, and the files they are written to."""
+
+    formats: list[VectorFormat] = Field(
+        default=["parquet", "geojson", "gpkg"],
+        min_length=1,
+        description="files of each layer: GeoParquet, GeoJSON, GeoJSON with one feature a line, GeoPackage",
+    )
+    min_area: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
+        default="auto", description="m2; smaller regions go to a neighbour; auto: 9 pixels, 0: all are kept"
+    )
+    simplify: float = Field(
+        default=1.0, ge=0, le=20, description="pixels that a simplified boundary may be off; 0: pixel edges"
+    )
+    smooth: bool = Field(default=False, description="true: boundaries between junctions are rounded, too")
+
+
 class Compute(Section):
     """Section `compute`. Workers and threads are chosen from the machine when auto."""
 
@@ -130,7 +148,10 @@ class AoiFile(Section):
     grid: GridSection = GridSection()
     model: PathText = Field(description="name of a shipped model, or path of a bundle folder relative to the AOI file")
     dates: dict[IsoDate, DateEntry] = Field(min_length=1, description="one map for each, as year-month-day")
-    products: list[Product] = Field(default=["landcover"], min_length=1, description="what is made")
+    products: list[Product] | Literal["auto"] = Field(
+        default="auto", min_length=1, description="what is made; auto: all that the model's classes allow"
+    )
+    vectors: Vectors = Vectors()
     tiling: Tiling = Tiling()
     views: Views = Views()
     compute: Compute = Compute()
