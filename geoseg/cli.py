@@ -82,7 +82,7 @@ def run(aoi: Path, results: Path, cores: int | None, dry_run: bool) -> None:
 @click.option("--out", type=FILE, required=True, help="Folder of the results.")
 @click.option("--bands", help="Names of the file's bands in order, such as red,green,blue.")
 @click.option("--band-file", "band_files", type=(str, str), multiple=True, help="NAME FILE of a band in another file.")
-@click.option("--nodata", type=float, help="Value that means no data; replaces the file's tag.")
+@click.option("--nodata", help="Value that means no data, or none; replaces the file's tag.")
 @click.option("--assume-crs", help="CRS of an image that carries none, such as EPSG:32640.")
 @click.option("--gsd", type=float, help="Pixel side of the map in metres; the image's own by default.")
 @click.option("--exact", is_flag=True, help="Take the network's whole field as halo: the untiled answer.")

@@ -20,7 +20,8 @@ def test_a_small_file_gets_all_defaults():
     assert list(aoi.dates) == [date(2024, 6, 1)]
     assert aoi.dates[date(2024, 6, 1)].entries[0].path == "a.tif"
     assert aoi.grid.crs == aoi.grid.gsd == aoi.compute.workers == "auto"
-    assert aoi.products == ["landcover"]
+    assert aoi.products == "auto"
+    assert aoi.vectors.formats == ["parquet", "geojson", "gpkg"]
     assert aoi.tiling.patch_size is None
 
 
@@ -45,26 +46,38 @@ def test_class_names_are_names():
         ClassEntry(name="nul", colour="#000000")
 
 
-def test_normalization_has_a_value_for_each_band():
-    with pytest.raises(ValidationError, match=r"2 bands need as many values in mean \(1\)"):
-        Recipe(
-            name="x",
-            description="x",
-            licence="CC0-1.0",
-            released="2024-06-01",
-            dtypes=["uint8"],
-            attribution=["x"],
-            bands=["red", "green"],
-            value_range=(0, 255),
-            scale=1.0,
-            mean=[0.0],
-            std=[1.0, 1.0],
-            gsd=1.0,
-            gsd_range=(0.5, 2.0),
-            classes=[{"name": "a", "colour": "#000000"}, {"name": "b", "colour": "#ffffff"}],
-            train=[{"image": "a.tif", "labels": "b.tif"}],
-            steps=1,
-        )
+RECIPE = {
+    "name": "x",
+    "description": "x",
+    "licence": "CC0-1.0",
+    "released": "2024-06-01",
+    "dtypes": ["uint8"],
+    "attribution": ["x"],
+    "bands": ["red", "green"],
+    "value_range": (0, 255),
+    "scale": 1.0,
+    "mean": [0.0, 0.0],
+    "std": [1.0, 1.0],
+    "gsd": 1.0,
+    "gsd_range": (0.5, 2.0),
+    "classes": [{"name": "a", "colour": "#000000"}, {"name": "b", "colour": "#ffffff"}],
+    "train": [{"image": "a.tif", "labels": "b.tif"}],
+    "steps": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"mean": [0.0]}, r"2 bands need as many values in mean \(1\)"),
+        ({"architecture": "upernet", "batch": 1}, "upernet pools whole windows and needs at least 2 a device"),
+        ({"architecture": "pan", "window": 192, "patch_size": 512}, "window 192 and patch_size 512 .* multiples of 128"),
+    ],
+)
+def test_recipes_that_cannot_be_fitted(wrong, said):
+    Recipe(**RECIPE)
+    with pytest.raises(ValidationError, match=said):
+        Recipe(**{**RECIPE, **wrong})
 
 
 @pytest.mark.parametrize("name", sorted(SCHEMAS))

@@ -12,6 +12,10 @@ from geoseg.config.card import ClassEntry
 from geoseg.config.losses import DiceTerm, FocalTerm, Losses
 from geoseg.config.values import MAX_CLASSES, BandFiles, Bands, Metres, Name, Nodata, PathText, Precision, Section
 
+POOLED = ("deeplabv3", "deeplabv3plus", "pan", "upernet")  # they normalize one number a window and channel
+
+PAN_SIDE = 128
+
 
 class LabelledScene(Section):
     """Imagery with labels, and which side of the split it is on."""
@@ -181,6 +185,13 @@ class Recipe(Section):
             raise ValueError(f"restarts at {starts} must rise and lie before the last step, {self.steps}")
         if self.folds is not None and self.validate_on:
             raise ValueError("folds take the place of validate_on; leave one of them out")
+        if self.architecture in POOLED and self.batch // self.devices < 2:
+            raise ValueError(f"{self.architecture} pools whole windows and needs at least 2 a device; raise batch")
+        if self.architecture == "pan" and (self.window % PAN_SIDE or self.patch_size % PAN_SIDE):
+            raise ValueError(
+                f"pan halves its coarsest features three times: window {self.window} and patch_size {self.patch_size} "
+                f"must be multiples of {PAN_SIDE}"
+            )
         if self.task == "semantic" and len(self.classes) < 2:
             raise ValueError("a map needs at least two classes; add one, such as background")
         return self

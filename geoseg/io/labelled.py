@@ -68,6 +68,11 @@ class Labelled:
             self.scene, self.labels, self.lattice, self.part, outline=self.outline, fold=fold, fill=self.fill
         )
 
+    def place_text(self, window: Window) -> str:
+        """File and place of a window, in words."""
+        left, bottom, right, top = self.lattice.geobox(window).boundingbox.bbox
+        return f"{self.scene.path}, {left:.8g} to {right:.8g} east and {bottom:.8g} to {top:.8g} north"
+
     @cached_property
     def extent(self) -> Window:
         """Pixels that have imagery, lattice pixels."""

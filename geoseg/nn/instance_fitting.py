@@ -21,6 +21,7 @@ from geoseg.errors import DataError, MachineError, StoppedError
 from geoseg.nn.batches import Batch, WindowData
 from geoseg.nn.checkpoints import LAST, WholeCheckpoints, Write, read_checkpoint, resumable
 from geoseg.nn.fitting import FitSettings, Fitted, Fitting
+from geoseg.nn.losses import IGNORE
 from geoseg.nn.rcnn import Rcnn, Target
 from geoseg.nn.watch import Tell, Watch
 from geoseg.nn.windows import Draw, Windows
@@ -38,6 +39,14 @@ def coded(numbers: NDArray[np.int32], indices: NDArray[np.int32]) -> NDArray[np.
     """
     classes = np.concatenate([[-1], indices]).astype(np.int32)
     return numbers * _CLASSES + classes[numbers] + 1
+
+
+def painted_objects(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Class index (S, S) of labels as `coded` makes them, 255 where there is no object and between two that touch."""
+    painted = np.where(labels > 0, labels % _CLASSES - 1, IGNORE)
+    painted[:, :-1][labels[:, :-1] != labels[:, 1:]] = IGNORE
+    painted[:-1][labels[:-1] != labels[1:]] = IGNORE
+    return painted
 
 
 def targets(labels: Tensor, min_pixels: int) -> Target:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,23 +11,27 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from geoseg.config import Recipe
-from geoseg.errors import ConfigError, DataError
+from geoseg.errors import DataError
 from geoseg.grid.area import move, utm_or_equal_area
 from geoseg.grid.window import Window
-from geoseg.io.aoi_file import load_recipe
+from geoseg.io.aoi_file import LoadedRecipe, load_recipe
 from geoseg.io.image import write_picture
+from geoseg.io.instance_labels import InstanceLabels
 from geoseg.io.labelled import IGNORE, Labelled
+from geoseg.nn.instance_fitting import painted_objects
 from geoseg.nn.windows import Windows
 from geoseg.report.contact_sheet import Sheet, contact_sheet, shown
 from geoseg.report.split_map import SIDE_NAMES, MapScene, split_map
 from geoseg.stages.data_checks import SIDES, SurveyedSplit, survey_split
 from geoseg.stages.fit_setup import window_settings
+from geoseg.stages.instance_training import instance_drawer, open_instances
 from geoseg.stages.sampling import Survey
 from geoseg.stages.split import open_split
 
 SHEET = 12  # windows on the sheet
 ROWS = 240  # of a scene, in which the map looks for labels
 LONLAT = "EPSG:4326"
+Labels = NDArray[np.int64]
 
 
 def dry_run(recipe: Path, work: Path, fold: int | None) -> Iterator[str]:
@@ -43,18 +47,47 @@ def dry_run(recipe: Path, work: Path, fold: int | None) -> Iterator[str]:
     """
     loaded = load_recipe(recipe)
     plan = loaded.config
-    if plan.task == "instances":
-        raise ConfigError(f"{recipe} trains {plan.architecture}, whose objects a dry run does not count; leave it out")
-    found = survey_split(open_split(plan, loaded.folder, fold), plan)
     yield f"recipe     {plan.name}: {plan.architecture} on {plan.encoder}, windows of {plan.window} px"
     yield f"scale      {plan.network_gsd:g} m"
+    if plan.task == "instances":
+        yield from _dry_run_of_objects(loaded, work, fold)
+        return
+    found = survey_split(open_split(plan, loaded.folder, fold), plan)
     yield from _scene_lines(found)
     yield from _class_lines(found, plan)
     yield from (f"warning    {text}" for text in found.warnings)
     title = plan.name if fold is None else f"{plan.name}, fold {fold}"
     write_picture(work / "split.png", draw_split(title, found))
-    write_picture(work / "windows.png", draw_windows(title, found, plan))
+    windows = Windows(found.drawer(plan), window_settings(plan), (0, SHEET))
+    write_picture(work / "windows.png", draw_windows(title, windows, plan, lambda labels: labels))
     yield f"drawn      {work / 'split.png'}, {work / 'windows.png'}"
+
+
+def _dry_run_of_objects(loaded: LoadedRecipe, work: Path, fold: int | None) -> Iterator[str]:
+    """The same for a recipe of objects: these are counted in place of pixels."""
+    plan = loaded.config
+    found = open_instances(loaded, fold)
+    titles = {side: len(found[side]) for side in SIDES if found[side]}
+    yield f"{'class':<24}" + "".join(f"{SIDE_NAMES[side]:>22}" for side in titles)
+    for index, entry in enumerate(plan.classes):
+        counts = (sum(o.index == index for labels in found[side] for o in labels.objects) for side in titles)
+        yield f"{entry.name:<24}" + "".join(f"{count:>14,} objects" for count in counts)
+    scenes = [(side, labels) for side in SIDES for labels in found[side]]
+    crs = _common_crs([labels.labelled for _, labels in scenes])
+    drawn = [_object_scene(side, labels, crs) for side, labels in scenes]
+    write_picture(work / "split.png", split_map(f"Split of {plan.name}", "Objects of each scene", drawn))
+    windows = Windows(instance_drawer(found["train"], plan), window_settings(plan), (0, SHEET))
+    write_picture(work / "windows.png", draw_windows(plan.name, windows, plan, painted_objects))
+    yield f"drawn      {work / 'split.png'}, {work / 'windows.png'}"
+
+
+def _object_scene(side: str, labels: InstanceLabels, crs: str) -> MapScene:
+    """A scene with the rectangles of its objects."""
+    scene = labels.labelled
+    boxes = [scene.lattice.geobox(o.window).extent.geom for o in labels.objects]
+    ground: BaseGeometry = shapely.union_all(boxes).intersection(scene.ground)
+    shapes = (_moved(geometry, scene, crs) for geometry in (scene.ground, ground))
+    return MapScene(names([scene])[0], side, *shapes, f"{_area_text(scene)}, {len(labels.objects)} objects")
 
 
 def _scene_lines(found: SurveyedSplit) -> Iterator[str]:
@@ -92,14 +125,13 @@ def draw_split(title: str, found: SurveyedSplit) -> bytes:
     return split_map(f"Split of {title}", subtitle, scenes)
 
 
-def draw_windows(title: str, found: SurveyedSplit, plan: Recipe) -> bytes:
-    """The first windows of the training, varied as they will be."""
-    windows = Windows(found.drawer(plan), window_settings(plan), (0, SHEET))
+def draw_windows(title: str, windows: Windows, plan: Recipe, classes: Callable[[Labels], Labels]) -> bytes:
+    """The first windows of the training, varied as they will be; `classes` makes class indices of their labels."""
     pairs = [windows.window(number) for number in range(SHEET)]
     images = np.stack([image.numpy() for image, _ in pairs])
     pictures = shown(images[:, _bands_to_show(plan.bands)])
     sheets = [
-        Sheet(_caption(windows.name(number)), picture, labels.numpy().astype(np.uint8))
+        Sheet(_caption(windows.name(number)), picture, classes(labels.numpy()).astype(np.uint8))
         for number, (picture, (_, labels)) in enumerate(zip(pictures, pairs, strict=True))
     ]
     entries = [(index, c.name, c.colour) for index, c in enumerate(plan.classes)]

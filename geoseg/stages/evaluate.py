@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from geoseg.config import Card, Compute, Recipe, Tiling, Views, flags
@@ -78,11 +78,11 @@ def evaluate(model: str, recipe: Path, out: Path, options: EvaluateOptions) -> I
         "model": {"name": card.name, "version": card.version, "weights_sha256": card.weights_sha256},
         "recipe": {"name": recipe.name, "sha256": sha256(recipe), "side": options.side, "fold": options.fold},
     }
+    threads = options.threads or os.cpu_count() or 1
     if card.task == "instances":
-        yield from evaluate_instances(bundle, scenes, machine, options.block, made_from, out)
+        yield from evaluate_instances(bundle, scenes, replace(machine, threads=threads), options.block, made_from, out)
         return
     view_plan = ViewPlan(views.symmetry, tuple(views.scales), card.stride)
-    threads = options.threads or os.cpu_count() or 1
     predictor = load_predictor(bundle, machine.device, machine.precision, threads, view_plan)
     grounds = _grounds(predictor, card, plan, scenes, options.block)
     seams = sum((_seams(predictor, card, plan, scene) for scene in scenes), Seams())

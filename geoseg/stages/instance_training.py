@@ -63,11 +63,9 @@ class InstanceDrawer:
         return image, coded(numbers, np.array([o.index for o in objects], dtype=np.int32))
 
     def name(self, rng: np.random.Generator, side: int) -> str:
-        """File and pixels of the window that a generator in this state draws, in words."""
+        """File and place of the window that a generator in this state draws, in words."""
         labels, window = self._pick(rng, side)
-        place = window.within(labels.labelled.imagery.extent)
-        rows, cols = f"{place.row_off} to {place.bottom}", f"{place.col_off} to {place.right}"
-        return f"{labels.labelled.scene.path}, columns {cols}, rows {rows}"
+        return labels.labelled.place_text(window)
 
     def _pick(self, rng: np.random.Generator, side: int) -> tuple[InstanceLabels, Window]:
         mass = np.array([len(s.objects) * w for s, w in zip(self.scenes, self.weights, strict=True)])
@@ -84,7 +82,28 @@ class InstanceDrawer:
         return labels, Window(min(max(left, extent.col_off), extent.right - side), top, side, side)
 
 
-def train_instances(loaded: LoadedRecipe, out: Path, work: Path) -> Bundle:
+def open_instances(loaded: LoadedRecipe, fold: int | None) -> dict[str, list[InstanceLabels]]:
+    """Labelled objects of each side of a recipe's split: train, validate_on, test_on.
+
+    Raises:
+        ConfigError, DataError: the recipe or its data cannot be used for objects.
+    """
+    recipe = loaded.config
+    _require_sense(recipe, fold)
+    split = open_split(recipe, loaded.folder, None)
+    classes = tuple(c.name for c in recipe.classes)
+    sides = {"train": split.train, "validate_on": split.validate_on, "test_on": split.test_on}
+    found = {side: [InstanceLabels(scene, classes) for scene in scenes] for side, scenes in sides.items()}
+    _require_room(found["train"], recipe)
+    return found
+
+
+def instance_drawer(train: Sequence[InstanceLabels], recipe: Recipe) -> InstanceDrawer:
+    """What draws the recipe's windows."""
+    return InstanceDrawer(train, [entry.weight for entry in recipe.train], recipe.balance)
+
+
+def train_instances(loaded: LoadedRecipe, out: Path, work: Path, fold: int | None = None) -> Bundle:
     """Fits the recipe's Mask R-CNN and writes the bundle `out`; `work` keeps checkpoints and learning curves.
 
     Raises:
@@ -92,14 +111,8 @@ def train_instances(loaded: LoadedRecipe, out: Path, work: Path) -> Bundle:
         LockedError: another training uses `work`.
     """
     recipe = loaded.config
-    _require_sense(recipe)
-    split = open_split(recipe, loaded.folder, None)
-    classes = tuple(c.name for c in recipe.classes)
-    train, validate_on, test_on = (
-        [InstanceLabels(scene, classes) for scene in side] for side in (split.train, split.validate_on, split.test_on)
-    )
-    held_out = [*test_on, *validate_on]
-    _require_room(train, recipe)
+    found = open_instances(loaded, fold)
+    train, held_out = found["train"], [*found["test_on"], *found["validate_on"]]
     network, spec = _network(recipe, loaded.folder)
     learned, kept = (sum(len(labels.objects) for labels in side) for side in (train, held_out))
     log.info("fitting maskrcnn on %s: %d objects to learn from, %d held out", spec.encoder, learned, kept)
@@ -108,7 +121,7 @@ def train_instances(loaded: LoadedRecipe, out: Path, work: Path) -> Bundle:
         with locked(work):
             sweep(work)
             same_recipe(recipe, work, None)
-            options, drawer = settings(recipe), InstanceDrawer(train, split.weights, recipe.balance)
+            options, drawer = settings(recipe), instance_drawer(train, recipe)
             extra = Objective(recipe.instances.iou_balanced, recipe.instances.min_pixels)
             fitted = fit_instances(network, options, drawer, extra, work, Curves(work, recipe), write_bytes)
         network, known = fitted.network, facts(fitted, options, None)
@@ -119,8 +132,8 @@ def train_instances(loaded: LoadedRecipe, out: Path, work: Path) -> Bundle:
     precision = pick_precision(recipe.precision, device)
     detector = load_detector(spec, recipe.instances.anchors, weights, device, precision, os.cpu_count() or 1)
     plan = PatchPlan(card.patch_size, card.halo, card.stride)
-    found = [measure_instances(detector, card, plan, labels, lambda pixels: None) for labels in held_out]
-    scores = scored([labels.labelled for labels in held_out], found, protocol(plan, card.gsd))
+    evidence = [measure_instances(detector, card, plan, labels, lambda pixels: None) for labels in held_out]
+    scores = scored([labels.labelled for labels in held_out], evidence, protocol(plan, card.gsd))
     bundle = write_bundle(out, card.model_copy(update={"instance_scores": scores}), weights)
     if recipe.steps:
         Curves(work, recipe).keep(out)
@@ -142,8 +155,10 @@ def _network(recipe: Recipe, folder: Path) -> tuple[Network, NetworkSpec]:
     return network, spec
 
 
-def _require_sense(recipe: Recipe) -> None:
-    """What a recipe can ask of class maps only."""
+def _require_sense(recipe: Recipe, fold: int | None) -> None:
+    """What can be asked of class maps only."""
+    if fold is not None:
+        raise ConfigError("folds go with class maps, not with maskrcnn; leave --fold out, and name validate_on")
     for key in ("towns", "folds"):
         if getattr(recipe, key) is not None:
             raise ConfigError(f"{key} go with class maps, not with maskrcnn; leave {key} out")

@@ -117,9 +117,7 @@ class Drawer:
         if place.is_town:
             rows, cols = place.window.slices
             return f"town {place.source}, columns {cols.start} to {cols.stop}, rows {rows.start} to {rows.stop}"
-        scene = self.scenes[place.source]
-        left, bottom, right, top = scene.lattice.geobox(place.window).boundingbox.bbox
-        return f"{scene.scene.path}, {left:.8g} to {right:.8g} east and {bottom:.8g} to {top:.8g} north"
+        return self.scenes[place.source].place_text(place.window)
 
     def _pick(self, rng: np.random.Generator, side: int) -> Place:
         if self.towns is not None and rng.random() < self.towns.share:

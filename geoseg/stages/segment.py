@@ -29,7 +29,7 @@ class SegmentOptions:
 
     bands: str | None = None
     band_files: Sequence[tuple[str, str]] = ()
-    nodata: float | None = None
+    nodata: str | None = None
     assume_crs: str | None = None
     gsd: float | None = None
     exact: bool = False
@@ -68,7 +68,8 @@ def segment(image: Path, model: str, out: Path, options: SegmentOptions) -> dict
 def _request(image: Path, model: str, options: SegmentOptions) -> Request:
     bands = [b.strip() for b in options.bands.split(",")] if options.bands else None
     files = dict(options.band_files) or None
-    entry = SceneEntry(path=str(image), bands=bands, files=files, nodata=options.nodata, assume_crs=options.assume_crs)
+    given = {"path": str(image), "bands": bands, "files": files, "nodata": options.nodata}
+    entry = SceneEntry.model_validate({**given, "assume_crs": options.assume_crs})
     compute = {f: getattr(options, f) for f in ("workers", "threads", "precision", "device")}
     config = AoiFile(
         area=Area(scenes=True),

@@ -52,7 +52,7 @@ def train(recipe: Path, out: Path, work: Path, fold: int | None = None) -> Bundl
     loaded = load_recipe(recipe)
     plan = loaded.config
     if plan.task == "instances":
-        return train_instances(loaded, out, work)
+        return train_instances(loaded, out, work, fold)
     network, spec, known, split = fit_recipe(plan, loaded.folder, work, fold)
     log.info("measuring halo, calibration and scores on the weights as stored")
     bundle = write_bundle(out, *measured(network, spec, plan, split, known))

@@ -3,6 +3,7 @@
 import json
 
 import geopandas as gpd
+import matplotlib.image
 import numpy as np
 import pytest
 import shapely
@@ -18,6 +19,7 @@ from geoseg.io.bundle import read_bundle
 from geoseg.io.labelled import own_lattice
 from geoseg.io.scenes import Mosaic, Scene
 from geoseg.stages.detect import detect, open_detector
+from geoseg.stages.dry_run import dry_run
 from geoseg.stages.evaluate import EvaluateOptions, evaluate
 from geoseg.stages.instance_training import InstanceDrawer
 from geoseg.stages.models import probe
@@ -151,6 +153,20 @@ def test_a_training_that_was_stopped_goes_on(trained):
     assert train(started, path / "started", path / "work").card.weights_sha256 == made
 
 
+def test_a_dry_run_counts_and_draws_objects(tmp_path):
+    path = instance_recipe(tmp_path, [draw(tmp_path, "west")], [draw(tmp_path, "east", east=1000)])
+    lines = list(dry_run(path, tmp_path / "dry", None))
+    assert ["building", str(len(HOUSES)), "objects", str(len(HOUSES)), "objects"] in [line.split() for line in lines]
+    sheet = matplotlib.image.imread(tmp_path / "dry" / "windows.png")[..., :3]
+    house = np.array([0xD7, 0x48, 0x3D]) / 255
+    assert (np.abs(sheet - house).max(axis=-1) < 1e-3).sum() > 5000
+    assert (tmp_path / "dry" / "split.png").stat().st_size > 5000
+    with pytest.raises(ConfigError, match="leave --fold out"):
+        list(dry_run(path, tmp_path / "dry", 0))
+    with pytest.raises(ConfigError, match="leave --fold out"):
+        train(path, tmp_path / "out", tmp_path / "work", 0)
+
+
 def test_evaluate(trained):
     options = EvaluateOptions(side="test_on", fold=None, block=64, precision="float32")
     lines = list(evaluate(str(trained / "out"), trained / "recipe.yaml", trained / "page", options))
@@ -176,7 +192,7 @@ def test_numbers_as_labels_make_the_same_windows(tmp_path):
         (scene,) = open_split(loaded.config, tmp_path, None).train
         drawer = InstanceDrawer([InstanceLabels(scene, ("building",))], [1.0], 0.5)
         drawn.append([drawer(np.random.default_rng(seed), 64) for seed in range(6)])
-        assert drawer.name(np.random.default_rng(0), 64).startswith(str(tmp_path / "west.tif, columns "))
+        assert drawer.name(np.random.default_rng(0), 64).startswith(str(tmp_path / "west.tif, "))
     for (image, one), (_, other) in zip(*drawn, strict=True):
         np.testing.assert_array_equal(one > 0, other > 0)
         assert image.shape == (3, 64, 64) and len(np.unique(one)) == len(np.unique(other))
