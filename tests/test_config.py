@@ -21,7 +21,7 @@ def test_a_small_file_gets_all_defaults():
     assert aoi.dates[date(2024, 6, 1)].entries[0].path == "a.tif"
     assert aoi.grid.crs == aoi.grid.gsd == aoi.compute.workers == "auto"
     assert aoi.products == "auto"
-    assert aoi.vectors.formats == ["parquet", "geojson", "gpkg"]
+    assert aoi.vectors.formats == ["geojson", "gpkg"]
     assert aoi.tiling.patch_size is None
 
 

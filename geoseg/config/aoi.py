@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from geoseg.config.values import BandFiles, Bands, Count, IsoDate, Metres, Nodata, PathText, Precision, Section
 
 Product = Literal["landcover", "buildings", "roads"]
-VectorFormat = Literal["parquet", "geojson", "geojsonl", "gpkg"]
+VectorFormat = Literal["geojson", "geojsonl", "gpkg"]
 
 
 class Area(Section):
@@ -115,9 +115,8 @@ class Vectors(Section):
     """Section `vectors`: how polygons are drawn from the map, and the files they are written to."""
 
     formats: list[VectorFormat] = Field(
-        default=["parquet", "geojson", "gpkg"],
-        min_length=1,
-        description="files of each layer: GeoParquet, GeoJSON, GeoJSON with one feature a line, GeoPackage",
+        default=["geojson", "gpkg"],
+        description="files of each layer besides GeoParquet: GeoJSON, the same with one feature a line, GeoPackage",
     )
     min_area: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
         default="auto", description="m2; smaller regions go to a neighbour; auto: 9 pixels, 0: all are kept"
