@@ -28,8 +28,7 @@ def join_arcs(arcs: Arcs) -> Arcs:
         none = np.empty(0, np.int64)
         return Arcs(np.empty((0, 2), np.int32), np.zeros(1, np.int64), none, none)
     first, last = arcs.starts[kept], arcs.starts[kept + 1]
-    ends = np.stack([arcs.corners[first], arcs.corners[last - 1]], axis=1).reshape(-1, 2).astype(np.int64)
-    order, chain_starts, lines = _walk(_mates(ends[:, 1] << 32 | ends[:, 0]))
+    order, chain_starts, lines = _walk(_mates(arcs.corners, first, last))
     corners, starts = _concatenate(arcs.corners, first, last, order, chain_starts, lines)
     lead = order[chain_starts[:-1]]
     left, right = arcs.left[kept[lead // 2]], arcs.right[kept[lead // 2]]
@@ -37,12 +36,23 @@ def join_arcs(arcs: Arcs) -> Arcs:
     return _in_order(Arcs(corners, starts, np.where(turned, right, left), np.where(turned, left, right)))
 
 
-def _mates(places: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each arc end, 2 * arc + (0 start, 1 end), the only other end at its place; -1 at a junction."""
+def is_ring(arcs: Arcs) -> NDArray[np.bool_]:
+    """(n,) whether each arc is closed and no other meets it."""
+    mates = _mates(arcs.corners, arcs.starts[:-1], arcs.starts[1:])
+    return mates[::2] == np.arange(1, 2 * len(arcs), 2)
+
+
+def _mates(corners: NDArray[np.int32], first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each arc end, 2 * arc + (0 start, 1 end), the only other end at its place; -1 at a junction.
+
+    Arc n is `corners[first[n]:last[n]]`.
+    """
+    ends = np.stack([corners[first], corners[last - 1]], axis=1).reshape(-1, 2).astype(np.int64)
+    places = ends[:, 1] << 32 | ends[:, 0]
     order = np.argsort(places, kind="stable")
     ordered = places[order]
-    first = np.flatnonzero(np.diff(ordered, prepend=ordered[0] - 1))
-    pairs = first[np.diff(first, append=len(places)) == 2]
+    groups = np.flatnonzero(np.diff(ordered, prepend=-1))
+    pairs = groups[np.diff(groups, append=len(places)) == 2]
     mates = np.full(len(places), -1)
     mates[order[pairs]] = order[pairs + 1]
     mates[order[pairs + 1]] = order[pairs]

@@ -146,9 +146,9 @@ def _best(touched, shared, value, area):  # type: ignore[no-untyped-def]
             continue
         if best < 0 or shared[other] > shared[best]:
             best = other
-        elif shared[other] == shared[best]:
-            if area[other] > area[best] or (area[other] == area[best] and other < best):
-                best = other
+        longer, larger = shared[other] - shared[best], area[other] - area[best]
+        if longer == 0 and (larger > 0 or (larger == 0 and other < best)):
+            best = other
     return best
 
 

@@ -53,7 +53,7 @@ def test_arcs_and_regions_are_those_of_a_fresh_trace_of_the_generalized_map(clas
 @given(calm, st.integers(1, 40))
 def test_arcs_are_in_the_order_and_directions_of_a_fresh_trace(classes, min_pixels):
     arcs, regions = trace(classes)
-    merged, left, _ = merge_small(arcs, regions, regions.pixels.astype(float), min_pixels)
+    merged, _, _ = merge_small(arcs, regions, regions.pixels.astype(float), min_pixels)
     start, end = merged.corners[merged.starts[:-1]], merged.corners[merged.starts[1:] - 1]
     towards = merged.corners[merged.starts[:-1] + 1] - start
     closed = (start == end).all(axis=1)

@@ -1,0 +1,88 @@
+"""The polyline with few vertices that runs closest along pixel edges, within a bound: what a person would draw.
+
+Vertices are taken from the corners of the outline and the middles of its edges; through the middles a staircase
+becomes the line that was rasterized. Of all polylines whose pieces stay within the tolerance, the one is taken for
+which the squared distance of the outline from it, integrated along the outline, plus a price for each vertex is
+least: by dynamic programming, in time linear in the outline times the length of a piece.
+
+Sources: the cone of directions that pass within a distance of points, Imai and Iri 1988; least squares of pieces,
+Selinger 2003, Potrace: a polygon-based tracing algorithm.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+VERTEX_PRICE = 3.0  # x tolerance^3: a bump of 3 px that is 1 px high is worth no vertex at a tolerance of 1 px
+_REACH = 1024  # points a piece may pass, so that a line across the map takes no time squared
+
+
+@njit(cache=True, nogil=True)
+def fit(x, y, is_corner, tolerance, kept):  # type: ignore[no-untyped-def]
+    """Mark in `kept` the points of the best polyline from the first point to the last.
+
+    Args:
+        x: (n,) column of each corner and of the middle of each edge, in their order along the outline.
+        y: (n,) row of each.
+        is_corner: (n,) False for middles.
+        tolerance: no part of the outline between two vertices is farther from the piece between them; pixels.
+        kept: (n,) all set.
+    """
+    count = len(x)
+    cost, before = np.full(count, np.inf), np.zeros(count, np.int64)
+    cost[0] = 0.0
+    for i in range(count - 1):
+        _extend(i, x, y, is_corner, tolerance, cost, before)
+    kept[:] = False
+    at = count - 1
+    while at > 0:
+        kept[at] = True
+        at = before[at]
+    kept[0] = True
+
+
+@njit(cache=True, nogil=True)
+def _extend(i, x, y, is_corner, tolerance, cost, before):  # type: ignore[no-untyped-def]
+    """Try all pieces from point `i`.
+
+    A piece may end at a point that lies within the cone of directions which pass within the tolerance of all
+    corners so far and no nearer than any of these: then they are as near to the piece as to its line.
+    """
+    base = cost[i] + VERTEX_PRICE * tolerance**3
+    farthest, low, high = 0.0, -np.inf, np.inf
+    east, south = 0.0, 0.0  # direction of the first corner beyond the tolerance, of which the cone is told
+    sxx, sxy, syy, px, py = 0.0, 0.0, 0.0, 0.0, 0.0
+    for j in range(i + 1, min(len(x), i + _REACH)):
+        dx, dy = x[j] - x[i], y[j] - y[i]
+        weight = abs(dx - px) + abs(dy - py)
+        sxx += weight * (px * px + px * dx + dx * dx) / 3
+        syy += weight * (py * py + py * dy + dy * dy) / 3
+        sxy += weight * (2 * px * py + px * dy + dx * py + 2 * dx * dy) / 6
+        px, py = dx, dy
+        square = dx * dx + dy * dy
+        along, across = dx * east + dy * south, dy * east - dx * south
+        in_cone = (east == 0.0 and south == 0.0) or (along > 0 and low * along <= across <= high * along)
+        if in_cone and square >= farthest and square > 0:
+            total = base + max((dy * dy * sxx - 2 * dx * dy * sxy + dx * dx * syy) / square, 0.0)
+            if total < cost[j]:
+                cost[j], before[j] = total, i
+        if not is_corner[j]:
+            continue
+        farthest = max(farthest, square)
+        if square <= tolerance * tolerance:
+            continue
+        distance = np.sqrt(square)
+        if east == 0.0 and south == 0.0:
+            east, south = dx / distance, dy / distance
+            along, across = distance, 0.0
+        if along <= 0:
+            break
+        sine = tolerance / distance
+        cosine = np.sqrt(1 - sine * sine)
+        if cosine * along + sine * across > 0:
+            low = max(low, (cosine * across - sine * along) / (cosine * along + sine * across))
+        if cosine * along - sine * across > 0:
+            high = min(high, (cosine * across + sine * along) / (cosine * along - sine * across))
+        if low > high:
+            break
