@@ -55,7 +55,8 @@ def _joined(frames: list[geopandas.GeoDataFrame]) -> geopandas.GeoDataFrame:
 def _cut(frame: geopandas.GeoDataFrame) -> tuple[list[geopandas.GeoDataFrame], geopandas.GeoDataFrame]:
     """Pieces that are full, and what is left."""
     ends = np.concatenate([[0], np.cumsum(shapely.get_num_coordinates(frame.geometry.to_numpy()))])
-    full, begin = [], 0
+    full: list[geopandas.GeoDataFrame] = []
+    begin = 0
     while True:
         end = int(np.searchsorted(ends, ends[begin] + MAX_CORNERS))  # the feature that reaches the limit belongs to it
         end = min(end, begin + MAX_ROWS)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import pandas
@@ -18,9 +17,8 @@ from geoseg.io.commit import commit
 from geoseg.io.layers.batches import GEOMETRY, Batches, attribute_schema, opened, pieces, to_wkb
 from geoseg.io.layers.degrees import in_degrees
 from geoseg.io.layers.digest import Digest, damaged, require_same
+from geoseg.io.layers.geojson_back import features
 
-_AT_ONCE = 5_000  # features whose attributes are Python objects at one time
-_LISTS_AT_ONCE = 100  # and whose coordinates are
 _END = "]\n}\n"
 _FEATURE = '{"type":"Feature"'
 
@@ -67,7 +65,7 @@ def _write(frames: Batches, schema: pa.Schema, max_segment: float | None, name: 
     for frame in pieces(frames):
         shapes = in_degrees(frame, max_segment)
         table = pa.Table.from_pandas(pandas.DataFrame(frame.drop(columns=frame.geometry.name)), schema, False)
-        texts = _features(table, shapes)
+        texts = _lines(table, shapes)
         file.write(((between if meant.count else "") + between.join(texts)).encode())
         _add(meant, table, shapes)
     end = "" if name is None else _END
@@ -80,7 +78,7 @@ def _add(digest: Digest, table: pa.Table, shapes: NDArray[np.object_]) -> None:
     digest.add(table.append_column(GEOMETRY, column), shapely.bounds(shapes))
 
 
-def _features(table: pa.Table, shapes: NDArray[np.object_]) -> Iterator[str]:
+def _lines(table: pa.Table, shapes: NDArray[np.object_]) -> Iterator[str]:
     """The text of each feature, on one line."""
     columns = [_values(table.column(name)) for name in table.column_names]
     keys = ",".join(f"{_quoted(name)}:%s" for name in (key.replace("%", "%%") for key in table.column_names))
@@ -108,67 +106,9 @@ def _quoted(text: str) -> str:
 
 
 def _read_back(file: BinaryIO, schema: pa.Schema, lines: bool) -> Digest:
-    """What the file holds, by a parser that shares nothing with the writer. Raises `ValueError` where it is torn."""
+    """What the file holds. Raises `ValueError` where it is torn."""
     back = Digest(schema)
-    texts: Iterable[str] = (line.decode() for line in file)
-    if not lines:
-        texts = _inside(iter(texts))
-    iterator = iter(texts)
-    while batch := list(islice(iterator, _AT_ONCE)):
-        properties, shapes = _parsed(batch)
+    for properties, shapes in features(file, lines):
         columns = [pa.array([own[field.name] for own in properties], field.type) for field in schema]
         _add(back, pa.table(columns, schema=schema), shapes)
     return back
-
-
-def _parsed(lines: list[str]) -> tuple[list[dict[str, Any]], NDArray[np.object_]]:
-    """Properties and geometries of features, one a line.
-
-    Nested lists of numbers are turned into geometries soon: many at a time keep Python's collector busy for as long
-    as the parser.
-    """
-    properties, shapes = [], []
-    for begin in range(0, len(lines), _LISTS_AT_ONCE):
-        features = [json.loads(line.rstrip(",\n")) for line in lines[begin : begin + _LISTS_AT_ONCE]]
-        properties += [feature["properties"] for feature in features]
-        shapes.append(_geometries([feature[GEOMETRY] for feature in features]))
-    return properties, np.concatenate(shapes)
-
-
-def _inside(lines: Iterator[str]) -> Iterator[str]:
-    """The lines of features in a collection, each but the last ended by a comma."""
-    head = list(islice(lines, 4))
-    previous = ""
-    for line in lines:
-        if line == "]\n":
-            break
-        if previous and not previous.endswith(",\n"):
-            raise ValueError("a comma is missing between two features")
-        previous = line
-        yield line
-    rest = "".join(lines)
-    whole = json.loads("".join(head) + "]" + rest)
-    if rest != "}\n" or whole["type"] != "FeatureCollection" or previous.endswith(",\n"):
-        raise ValueError("its end is missing")
-
-
-def _geometries(members: list[dict[str, Any] | None]) -> NDArray[np.object_]:
-    """Geometries of GeoJSON objects, built from the numbers alone."""
-    shapes = np.full(len(members), None, object)
-    kinds = np.array([member["type"] if member else "" for member in members])
-    for kind in set(kinds.tolist()) - {""}:
-        own = np.flatnonzero(kinds == kind)
-        shapes[own] = _geometries_of(kind, [members[index]["coordinates"] for index in own])
-    return shapes
-
-
-def _geometries_of(kind: str, items: list[Any]) -> NDArray[np.object_]:
-    depth = {"Point": 0, "LineString": 1, "MultiPoint": 1, "Polygon": 2, "MultiLineString": 2, "MultiPolygon": 3}[kind]
-    offsets: list[NDArray[np.int64]] = []
-    for _ in range(depth):
-        offsets.insert(0, np.cumsum([0, *map(len, items)]))
-        items = list(chain.from_iterable(items))
-    numbers = np.fromiter(chain.from_iterable(items), np.float64)
-    corners = numbers.reshape(len(items), 2)
-    made = shapely.from_ragged_array(shapely.GeometryType[kind.upper()], corners, tuple(offsets) or None)
-    return np.asarray(made)
