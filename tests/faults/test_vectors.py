@@ -1,8 +1,9 @@
-"""FAULTS V06, V07, V09 and H02 on vector layers."""
+"""FAULTS V04, V06, V07, V09, G10, X12 and H02 on vector layers."""
 
 import json
 import subprocess
 import sys
+from xml.etree import ElementTree as ET
 
 import geopandas
 import numpy as np
@@ -14,12 +15,28 @@ import shapely
 from affine import Affine
 from numpy.testing import assert_array_equal
 
-from geoseg.io.vectors import write_geojson, write_geoparquet
+from geoseg.io.vectors import write_layer
+from geoseg.report.styles import landcover_qml
 from geoseg.stages.landcover import landcover
 
 CLASSES = [(0, "building", "#e31a1c"), (1, "land", "#c0a070")]
 TRANSFORM = Affine(0.8, 0, 500_000, 0, -0.8, 5_300_000)
-WRITERS = {"parquet": write_geoparquet, "geojson": write_geojson}
+FORMATS = ("parquet", "geojson", "geojsonl", "gpkg")
+
+
+def write(frame, target):
+    """`frame` as the file `target`, in the format of its ending."""
+    write_layer(lambda: [frame], target.with_suffix(""), [target.suffix[1:]], None, None)
+
+
+def read(target):
+    if target.suffix == ".parquet":
+        return geopandas.read_parquet(target)
+    return (
+        geopandas.read_file(target, driver="GeoJSONSeq")
+        if target.suffix == ".geojsonl"
+        else geopandas.read_file(target)
+    )
 
 
 def run(folder, classes):
@@ -69,7 +86,7 @@ def test_v07_holes_and_touching_rings_are_the_map_again(tmp_path, name):
     assert len(features) == len(frame)
 
 
-@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("kind", FORMATS)
 def test_v09_odd_names_and_nulls_come_back(tmp_path, kind):
     names = ["forêt 雪", 'say "x"', "a\\b", "line\nbreak", "<b>", "", None]
     frame = geopandas.GeoDataFrame(
@@ -82,12 +99,59 @@ def test_v09_odd_names_and_nulls_come_back(tmp_path, kind):
         crs="EPSG:32633",
     )
     target = tmp_path / f"a.{kind}"
-    WRITERS[kind](frame, target)
-    back = geopandas.read_parquet(target) if kind == "parquet" else geopandas.read_file(target)
+    write(frame, target)
+    back = read(target)
     assert back.columns.tolist() == frame.columns.tolist()
     assert [None if pandas.isna(name) else name for name in back["name"]] == names
     assert_array_equal(back["größe m²"], frame["größe m²"])
     assert back["class"].tolist() == list(range(7))
+
+
+def test_v04_slivers_stay_valid_after_rounding(tmp_path):
+    rng = np.random.default_rng(4)
+    corners = rng.random((400, 5, 2)) * [2.0, 0.02] + [500_000, 5_300_000]  # centimetres high: rounding crosses sides
+    tiny = shapely.convex_hull(shapely.multipoints(corners.reshape(-1, 2), indices=np.repeat(np.arange(400), 5)))
+    stars = shapely.make_valid(shapely.polygons(corners))
+    shapes = np.concatenate([tiny, stars[shapely.get_type_id(stars) == 3]])
+    frame = geopandas.GeoDataFrame({"class": np.arange(len(shapes))}, geometry=shapes, crs="EPSG:32633")
+    rounded = shapely.transform(frame.to_crs(4326).geometry.to_numpy(), lambda xy: np.round(xy, 7))
+    assert not shapely.is_valid(rounded).all()
+    write(frame, tmp_path / "a.geojson")
+    features = json.loads((tmp_path / "a.geojson").read_text())["features"]
+    assert len(features) == len(shapes)
+    found = [shapely.geometry.shape(f["geometry"]) for f in features if f["geometry"]]
+    assert len(found) > len(shapes) / 2
+    for shape in found:
+        assert shape.is_valid
+        assert not shape.is_empty
+        corner = shapely.get_coordinates(shape)
+        assert (np.round(corner, 7) == corner).all()
+
+
+def test_g10_an_area_across_180_degrees_is_split_in_geojson_alone(tmp_path):
+    box = shapely.box(3_290_000, -2_000_000, 3_390_000, -1_900_000)  # Fiji
+    frame = geopandas.GeoDataFrame({"class": [1]}, geometry=[box], crs="EPSG:3832")
+    write_layer(lambda: [frame], tmp_path / "a", FORMATS, None, None)
+    for ending in ("geojson", "geojsonl"):
+        back = read(tmp_path / f"a.{ending}")
+        assert back.geom_type.tolist() == ["MultiPolygon"]
+        assert back.total_bounds[[0, 2]].tolist() == [-180, 180]
+        assert sorted(round(part.bounds[2] - part.bounds[0], 1) for part in back.geometry[0].geoms) == [0.4, 0.5]
+    for ending in ("parquet", "gpkg"):
+        assert read(tmp_path / f"a.{ending}").geometry[0].equals(frame.geometry[0])
+
+
+def test_x12_names_with_formulas_and_escapes_come_back_and_style_stays_xml(tmp_path):
+    names = ["=cmd|' /C calc'!A0", "\x1b]0;title\x07", "'; DROP TABLE a; --", "</qgis>"]
+    frame = geopandas.GeoDataFrame(
+        {"class": range(4), "name": names}, geometry=list(shapely.box(np.arange(4), 0, np.arange(4) + 1, 1)), crs=4326
+    )
+    style = landcover_qml([(n, name, "#102030") for n, name in enumerate(names)])
+    write_layer(lambda: [frame], tmp_path / "a", FORMATS, style, None)
+    for ending in FORMATS:
+        assert read(tmp_path / f"a.{ending}")["name"].tolist() == names, ending
+    labels = [c.get("label") for c in ET.parse(tmp_path / "a.qml").iter("category")]
+    assert labels[:4] == [names[0], "\ufffd]0;title\ufffd", names[2], names[3]]
 
 
 SWEEP = """
@@ -95,10 +159,12 @@ import json, resource, sys
 from pathlib import Path
 import geopandas, numpy as np, shapely
 from geoseg.errors import MachineError
-from geoseg.io.vectors import write_geojson, write_geoparquet
+from geoseg.io.vectors import write_layer
 
 folder, kind = Path(sys.argv[1]), sys.argv[2]
-write = {"parquet": write_geoparquet, "geojson": write_geojson}[kind]
+def write(frame, target):
+    write_layer(lambda: [frame], target.with_suffix(""), [kind], "<qgis/>" if kind == "gpkg" else None, None)
+    target.with_suffix(".qml").unlink(missing_ok=True)
 corner = np.random.default_rng(0).random((400, 2)) * 1000 + [500_000, 5_300_000]
 frame = geopandas.GeoDataFrame(
     {"class": np.arange(400, dtype=np.int32)}, geometry=shapely.box(*corner.T, *(corner.T + 1)), crs="EPSG:32633"
@@ -127,7 +193,7 @@ print(json.dumps(found))
 """
 
 
-@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("kind", FORMATS)
 def test_h02_a_full_disk_leaves_nothing_and_says_so(tmp_path, kind):
     done = subprocess.run(
         [sys.executable, "-c", SWEEP, str(tmp_path), kind], capture_output=True, text=True, timeout=120, check=False
