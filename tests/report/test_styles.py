@@ -3,7 +3,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from geoseg.errors import ConfigError
-from geoseg.report.styles import confidence_qml, landcover_qml
+from geoseg.report.styles import buildings_qml, confidence_qml, landcover_qml, road_nodes_qml, roads_qml
+from geoseg.vector.footprints import CIRCLE, OUTLINE, REGULAR
 
 CLASSES = [(0, "building", "#e31a1c"), (1, "bare <&\"' soil", "#C0A070"), (2, "forêt 雪", "#006400")]
 
@@ -69,3 +70,39 @@ def test_confidence_runs_from_0_to_1():
     assert items[0] == (0, 0)
     assert items[-1] == (250, 1)
     assert all(value == pytest.approx(label * 250) for value, label in items)
+
+
+def settings(layer):
+    """What a symbol's layer is drawn with; both spellings say the same."""
+    found = {option.get("name"): option.get("value") for option in layer.find("Option")}
+    assert found == {prop.get("k"): prop.get("v") for prop in layer.iter("prop")}
+    return found
+
+
+def test_buildings_have_a_fill_for_each_status():
+    renderer = ET.fromstring(buildings_qml()).find("renderer-v2")
+    assert (renderer.get("type"), renderer.get("attr")) == ("categorizedSymbol", "status")
+    assert [c.get("value") for c in renderer.iter("category")] == [REGULAR, CIRCLE, OUTLINE]
+    colours = {settings(symbol.find("layer"))["color"] for symbol in renderer.iter("symbol")}
+    assert len(colours) == 3
+
+
+def test_roads_are_as_wide_as_their_field_and_dashed_where_inferred():
+    renderer = ET.fromstring(roads_qml('width "m"')).find("renderer-v2")
+    rules = {rule.get("symbol"): rule.get("filter") for rule in renderer.iter("rule")}
+    styles = {symbol.get("name"): settings(symbol.find("layer")) for symbol in renderer.iter("symbol")}
+    assert {rules[name]: style["line_style"] for name, style in styles.items()} == {
+        'NOT "inferred"': "solid",
+        '"inferred"': "dash",
+    }
+    assert {style["line_width_unit"] for style in styles.values()} == {"RenderMetersInMapUnits"}
+    for symbol in renderer.iter("symbol"):
+        by_field = symbol.find("layer/data_defined_properties/Option/Option[@name='properties']/Option")
+        assert by_field.get("name") == "outlineWidth"
+        assert by_field.find("Option[@name='expression']").get("value") == 'coalesce("width ""m""", 5)'
+
+
+def test_road_nodes_are_small_dots():
+    layer = ET.fromstring(road_nodes_qml()).find("renderer-v2/symbols/symbol[@type='marker']/layer")
+    assert settings(layer)["name"] == "circle"
+    assert float(settings(layer)["size"]) <= 1
