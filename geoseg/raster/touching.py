@@ -33,6 +33,39 @@ def fill_holes(mask: NDArray[np.bool_], kept: NDArray[np.bool_], max_pixels: int
     return mask | fill[outside]
 
 
+def narrow_apart(
+    labels: NDArray[np.int32], share: float
+) -> Iterator[tuple[Window, NDArray[np.int32], NDArray[np.int64]]]:
+    """Parts that share a whole wall, together; those that touch along less, apart. Of each group its window, counted
+    from that of `labels`, its labels from 1, and what they were.
+
+    Args:
+        labels: (height, width), from 1; 0 outside.
+        share: two parts stay together where their wall is at least this times the side of a square as large as the
+            smaller one.
+    """
+    count = int(labels.max())
+    pixels = np.bincount(labels.ravel(), minlength=count + 1)
+    walls: dict[tuple[int, int], int] = {}
+    for a, b in ((labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1])):
+        meet = (a != b) & (a > 0) & (b > 0)
+        ends, lengths = np.unique(np.sort(np.column_stack([a[meet], b[meet]]), axis=1), axis=0, return_counts=True)
+        for (low, high), length in zip(ends.tolist(), lengths.tolist(), strict=True):
+            walls[low, high] = walls.get((low, high), 0) + length
+    wide = [(a - 1, b - 1) for (a, b), n in walls.items() if n >= share * np.sqrt(min(pixels[a], pixels[b]))]
+    group = _grouped(wide, count)
+    places = ndimage.find_objects(labels)
+    for members in (np.flatnonzero(group == number) for number in np.unique(group)):
+        rows = [places[m][0] for m in members]
+        cols = [places[m][1] for m in members]
+        window = Window.from_edges(
+            min(c.start for c in cols), min(r.start for r in rows), max(c.stop for c in cols), max(r.stop for r in rows)
+        )
+        number = np.zeros(count + 1, dtype=np.int32)
+        number[members + 1] = np.arange(1, len(members) + 1)
+        yield window, number[labels[window.slices]], members + 1
+
+
 def sites_of(
     objects: Sequence[Instance], max_hole: Callable[[Window], float]
 ) -> Iterator[tuple[Window, NDArray[np.int32], list[Instance]]]:
@@ -48,14 +81,21 @@ def sites_of(
     whole = sorted((_largest(item) for item in objects), key=lambda item: item.first)
     grown = [Instance(o.window.grow(1), ndimage.binary_dilation(np.pad(o.mask, 1)), o.index) for o in whole]
     pairs = [(a, b) for a, b in close(grown) if grown[a].shared(whole[b])]
-    ends = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    graph = coo_array((np.ones(len(pairs), np.int8), (ends[0], ends[1])), shape=(len(whole), len(whole)))
-    _, group = connected_components(graph, directed=False) if whole else (0, np.empty(0, int))
     members: dict[int, list[Instance]] = {}
-    for number, item in zip(group.tolist(), whole, strict=True):
+    for number, item in zip(_grouped(pairs, len(whole)).tolist(), whole, strict=True):
         members.setdefault(number, []).append(item)
     for together in members.values():
         yield (*_painted(together, max_hole), together)
+
+
+def _grouped(pairs: Sequence[tuple[int, int]], count: int) -> NDArray[np.int32]:
+    """Number of the group of each of `count` things, of which pairs are together."""
+    if not count:
+        return np.empty(0, dtype=np.int32)
+    ends = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(pairs), np.int8), (ends[0], ends[1])), shape=(count, count))
+    group: NDArray[np.int32] = connected_components(graph, directed=False)[1]
+    return group
 
 
 def _painted(objects: Sequence[Instance], max_hole: Callable[[Window], float]) -> tuple[Window, NDArray[np.int32]]:

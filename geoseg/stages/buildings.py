@@ -14,13 +14,12 @@ import pandas
 import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from scipy import ndimage
 
 from geoseg.grid.instance import Instance
 from geoseg.grid.window import Window
 from geoseg.io.rasters import Raster, open_raster
 from geoseg.raster.components import components
-from geoseg.raster.touching import fill_holes, sites_of
+from geoseg.raster.touching import fill_holes, narrow_apart, sites_of
 from geoseg.raster.watershed import split
 from geoseg.vector.footprints import CIRCLE, MARGIN, OUTLINE, REGULAR, FootprintRules, Site, footprints
 from geoseg.vector.ground import Ground, measures
@@ -30,6 +29,7 @@ log = logging.getLogger(__name__)
 
 UNOBSERVED, NO_CONFIDENCE, FULL_CONFIDENCE = 254, 255, 250
 STRIP = 512  # rows read at a time
+_WALL = 0.6  # times the side of the smaller building: with less in common, two buildings are drawn each by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def buildings(
             if part.pixels * pixel < settings.min_area:
                 small += 1
             else:
-                found.append(_place(part, class_map, confidence_map, road, settings, pixel))
+                found.extend(_places(part, class_map, confidence_map, road, settings, pixel))
         layer = _layer(found, ground, class_map.geobox, settings.rules)
     return layer, {**_figures(layer), "components": count, "too_small": small}
 
@@ -113,17 +113,17 @@ def detected_buildings(
         settings: how; `neck` is not used.
     """
     ground = Ground(geobox.crs.proj, geobox.transform)
-    found, small = [], 0
-    for window, labels, members in sites_of(objects, lambda w: settings.max_hole / _pixel_area(ground, w)):
-        pixels = np.bincount(labels.ravel(), minlength=len(members) + 1)[1:]
-        large = pixels * _pixel_area(ground, window) >= settings.min_area
-        small += int(np.count_nonzero(~large))
-        if large.all():
-            roads = np.zeros(window.grow(MARGIN).shape, dtype=bool)
-            score = np.array([m.score for m in members])
-            found.append(_Place(window, labels, roads, np.full(len(members), np.nan), score, pixels))
+    found = []
+    large = [o for o in objects if o.pixels * _pixel_area(ground, o.window) >= settings.min_area]
+    for window, labels, members in sites_of(large, lambda w: settings.max_hole / _pixel_area(ground, w)):
+        scores = np.array([m.score for m in members])
+        for inner, own, at in narrow_apart(labels, _WALL):
+            roads = np.zeros(inner.grow(MARGIN).shape, dtype=bool)
+            pixels = np.bincount(own.ravel())[1:]
+            place = inner.shift(window.col_off, window.row_off)
+            found.append(_Place(place, own, roads, np.full(len(at), np.nan), scores[at - 1], pixels))
     layer = _layer(found, ground, geobox, settings.rules)
-    return layer, {**_figures(layer), "components": len(objects), "too_small": small}
+    return layer, {**_figures(layer), "components": len(objects), "too_small": len(objects) - len(large)}
 
 
 def _strips(raster: Raster, building: int) -> Iterator[tuple[Window, NDArray[np.bool_]]]:
@@ -132,33 +132,42 @@ def _strips(raster: Raster, building: int) -> Iterator[tuple[Window, NDArray[np.
         yield window, raster.read_classes(window) == building
 
 
-def _place(
+def _places(
     part: Instance,
     class_map: Raster,
     confidence_map: Raster,
     road: int | None,
     settings: BuildingSettings,
     pixel: float,
-) -> _Place:
+) -> Iterator[_Place]:
     """One component, taken apart."""
-    near = part.window.grow(MARGIN).intersect(class_map.window)
-    assert near is not None
-    values = np.full(part.window.grow(MARGIN).shape, 255, np.uint8)
-    values[near.within(part.window.grow(MARGIN)).slices] = class_map.read_classes(near)
+    outer = part.window.grow(MARGIN)
+    near = outer.intersect(class_map.window)
+    assert near is not None  # the component is in it
+    values = np.full(outer.shape, 255, np.uint8)
+    values[near.within(outer).slices] = class_map.read_classes(near)
     inner = values[MARGIN:-MARGIN, MARGIN:-MARGIN]
+    kept = (inner == road) | (inner == part.index) | (inner >= UNOBSERVED)
+    filled = fill_holes(part.mask, kept, int(settings.max_hole / pixel))
     stored = confidence_map.read_classes(part.window)
     known = part.mask & (stored != NO_CONFIDENCE)
     probability = np.where(known, stored, FULL_CONFIDENCE) / FULL_CONFIDENCE
-    kept = (inner == road) | (inner == part.index) | (inner >= UNOBSERVED)
-    filled = fill_holes(part.mask, kept, int(settings.max_hole / pixel))
     labels = split(filled, probability, settings.neck, max(1, int(np.ceil(settings.min_area / pixel))))
-    count = np.arange(1, int(labels.max()) + 1)
-    mean = np.full(len(count), np.nan)
-    some = ndimage.sum_labels(known, labels, count) > 0
-    mean[some] = ndimage.mean(np.where(known, stored, 0), np.where(known, labels, 0), count[some]) / FULL_CONFIDENCE
-    pixels = np.bincount(np.where(part.mask, labels, 0).ravel(), minlength=len(count) + 1)[1:]
+    mean = _means(stored / FULL_CONFIDENCE, np.where(known, labels, 0), int(labels.max()))
+    pixels = np.bincount(np.where(part.mask, labels, 0).ravel(), minlength=len(mean) + 1)[1:]
     roads = values == road if road is not None else np.zeros(values.shape, dtype=bool)
-    return _Place(part.window, labels, roads, mean, np.full(len(count), np.nan), pixels)
+    for window, own, members in narrow_apart(labels, _WALL):
+        beside = roads[window.row_off : window.bottom + 2 * MARGIN, window.col_off : window.right + 2 * MARGIN]
+        place = window.shift(part.window.col_off, part.window.row_off)
+        at = members - 1
+        yield _Place(place, own, beside, mean[at], np.full(len(at), np.nan), pixels[at])
+
+
+def _means(values: NDArray[np.float64], labels: NDArray[np.int32], count: int) -> NDArray[np.float64]:
+    """Mean under each label from 1, (count,); NaN where it has no pixel."""
+    pixels = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    sums = np.bincount(labels.ravel(), weights=values.ravel(), minlength=count + 1)[1:]
+    return np.where(pixels > 0, sums / np.maximum(pixels, 1), np.nan)
 
 
 def _pixel_area(ground: Ground, window: Window) -> float:
