@@ -1,0 +1,114 @@
+"""What a skeleton has and a road network has not: spurs, crumbs, and crossings in two halves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoseg.vector.road_graph import Floats, Ints, RoadGraph, canonical, dissolve, pinned, take
+
+_ROUNDS = 20  # of pruning; each takes a layer of twigs off
+
+
+def pruned(graph: RoadGraph, widths: float, shortest: float) -> RoadGraph:
+    """The graph without spurs, which noise at a road's edge and corners make.
+
+    A spur is an edge with one free end that reaches less than `widths` times the road's width, or `shortest`, out of
+    the road it leaves. At the edge of the area, where roads are cut, half of that. In the first round all spurs of a
+    junction go: those into the two corners at a road's end do. Later only the shortest one does, so that a road's
+    end is not eaten up piece by piece.
+
+    Args:
+        graph: dissolved.
+        widths: times the width at the junction.
+        shortest: metres.
+    """
+    for turn in range(_ROUNDS):
+        spurs, out = _spurs(graph, widths, shortest)
+        if turn and len(spurs):
+            junction = _junction_of(graph, spurs)
+            order = np.lexsort((spurs, out, junction))
+            spurs = spurs[order][np.diff(junction[order], prepend=-1) != 0]
+        if not len(spurs):
+            break
+        graph = dissolve(take(graph, np.setdiff1d(np.arange(len(graph.ends)), spurs)))
+    return graph
+
+
+def without_crumbs(graph: RoadGraph, shortest: float) -> RoadGraph:
+    """The graph without parts of one edge that, their ends' half-widths included, are under `shortest` metres long."""
+    degree = graph.degree
+    loop = graph.ends[:, 0] == graph.ends[:, 1]
+    alone = (degree[graph.ends] == np.where(loop, 2, 1)[:, None]).all(axis=1)
+    size = graph.lengths + np.where(loop, 0.0, graph.reach[graph.ends].sum(axis=1))
+    return canonical(take(graph, np.flatnonzero(~alone | (size >= shortest))))
+
+
+def merged(graph: RoadGraph, widths: float) -> RoadGraph:
+    """The graph with junctions made one that lie within each other's road surface.
+
+    Where two wide roads cross at a slant the skeleton has two junctions and a short edge between them. Junctions
+    joined by an edge shorter than `widths` times the road's width there become one, at their mean, as long as no two
+    of one cluster are farther apart than that.
+
+    Args:
+        graph: dissolved.
+        widths: times the greater width at the edge's ends.
+    """
+    degree, lengths = graph.degree, graph.lengths
+    limit = 2 * widths * graph.reach[graph.ends].max(axis=1, initial=0)
+    apart = graph.ends[:, 0] != graph.ends[:, 1]
+    short = np.flatnonzero(apart & (degree[graph.ends] > 2).all(axis=1) & (lengths < limit) & ~graph.inferred)
+    if not len(short):
+        return graph
+    short = short[np.lexsort((short, lengths[short]))]
+    cluster = _clusters(graph, short, limit)
+    count = np.bincount(cluster)
+    xy = np.column_stack([np.bincount(cluster, graph.xy[:, k]) for k in (0, 1)]) / np.maximum(count, 1)[:, None]
+    reach, edge = np.zeros(len(count)), np.zeros(len(count), bool)
+    np.maximum.at(reach, cluster, graph.reach)
+    np.logical_or.at(edge, cluster, graph.at_edge)
+    ends = cluster[graph.ends]
+    inside = apart & (ends[:, 0] == ends[:, 1]) & (lengths < limit)
+    joined = replace(graph, xy=xy, reach=reach, at_edge=edge, ends=ends)
+    return dissolve(pinned(take(joined, np.flatnonzero(~inside))))
+
+
+def _clusters(graph: RoadGraph, short: Ints, limit: Floats) -> Ints:
+    """(n,) the lowest node of each node's cluster; edges are joined in the order given."""
+    cluster = np.arange(len(graph.xy))
+    members = {int(n): [int(n)] for n in np.unique(graph.ends[short])}
+    for edge in short:
+        low, high = sorted(int(cluster[n]) for n in graph.ends[edge])
+        if low == high:
+            continue
+        both = members[low] + members[high]
+        xy = graph.xy[both]
+        if np.hypot(*np.ptp(xy, axis=0)) >= limit[edge]:
+            continue
+        members[low] = both
+        cluster[members.pop(high)] = low
+    return cluster
+
+
+def _spurs(graph: RoadGraph, widths: float, shortest: float) -> tuple[Ints, Floats]:
+    """Edges that are spurs, and how far they reach out of the road."""
+    degree = graph.degree
+    free = degree[graph.ends] == 1
+    loose = np.flatnonzero((free.sum(axis=1) == 1) & ~graph.inferred)
+    tip = graph.ends[loose, free[loose].argmax(axis=1)]
+    root = _junction_of(graph, loose)
+    out = graph.lengths[loose] + graph.reach[tip] - graph.reach[root]
+    limit = np.maximum(2 * widths * graph.reach[root], shortest)
+    limit = np.where(graph.at_edge[tip], limit / 2, limit)
+    spur = (degree[root] > 2) & (out < limit)
+    return loose[spur], out[spur]
+
+
+def _junction_of(graph: RoadGraph, edges: Ints) -> NDArray[np.int64]:
+    """The end of each of these edges that is not free."""
+    free = graph.degree[graph.ends[edges]] == 1
+    junction: NDArray[np.int64] = graph.ends[edges, 1 - free.argmax(axis=1)]
+    return junction

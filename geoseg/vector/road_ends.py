@@ -1,0 +1,107 @@
+"""Dead ends: where they point, and the last metres to the end of the road or of the area."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoseg.vector.road_graph import Floats, Ints, RoadGraph
+from geoseg.vector.road_junctions import along, fitted_lines
+
+Probe = Callable[[Floats], NDArray[np.uint8]]  # (k, 2) places, metres, to classes; 255 outside the area
+
+OUTSIDE = 255
+_BEHIND = (0.25, 4.0)  # times the half-width at the end: points between give the direction
+_LEAST = 6.0  # pixels of line that give it at least
+_STEP = 0.5  # pixels
+_GAP = 2.0  # pixels that are no road where the road is taken to end
+_LIMITS = (1.5, 3.0)  # times the half-width that a line is lengthened: at a dead end, at the edge of the area
+
+
+def extended(graph: RoadGraph, probe: Probe, road: int, pixel: float) -> RoadGraph:
+    """The graph with its free ends lengthened straight on to the end of the road, or to the edge of the area.
+
+    A skeleton ends half a width before its road does.
+
+    Args:
+        graph: cleaned.
+        probe: the map.
+        road: value of the road class.
+        pixel: side of a pixel, metres.
+
+    Returns:
+        The same nodes and edges; `at_edge` says exactly which free ends lie on the edge of the area.
+    """
+    tips, heading = headings(graph, pixel)
+    if not len(tips):
+        return graph
+    limit = np.where(graph.at_edge[tips], _LIMITS[1], _LIMITS[0]) * graph.reach[tips] + 2 * pixel
+    steps = np.arange(1, int(limit.max() / (_STEP * pixel)) + 2) * _STEP * pixel
+    places = graph.xy[tips][:, None] + heading[:, None] * steps[None, :, None]
+    classes = probe(places.reshape(-1, 2)).reshape(len(tips), -1)
+    length, edge = _way_to_go(classes == road, classes == OUTSIDE, steps, limit, graph.reach[tips], pixel)
+    xy, at_edge = graph.xy.copy(), np.zeros(len(graph.xy), bool)
+    xy[tips] += heading * length[:, None]
+    at_edge[tips] = edge
+    return _with_tips(replace(graph, xy=xy, at_edge=at_edge), tips)
+
+
+def headings(graph: RoadGraph, pixel: float) -> tuple[Ints, Floats]:
+    """Nodes at free ends, and (n, 2) unit vectors straight on from there."""
+    free = np.flatnonzero(graph.degree == 1)
+    heading = np.zeros((len(graph.xy), 2))
+    for side, distance in enumerate(along(graph) if len(free) else ()):
+        node = graph.ends[graph.edge_of_point, side]
+        reach = graph.reach[node]
+        behind = np.maximum(_BEHIND[1] * reach, _LEAST * pixel)
+        used = (graph.degree[node] == 1) & (distance >= _BEHIND[0] * reach) & (distance <= behind)
+        edges, middle, normal = fitted_lines(graph, np.flatnonzero(used))
+        straight = np.column_stack([normal[:, 1], -normal[:, 0]])
+        tip = graph.ends[edges, side]
+        outwards = np.sign((straight * (graph.xy[tip] - middle)).sum(axis=1, keepdims=True))
+        heading[tip] = straight * outwards
+        short = np.setdiff1d(np.flatnonzero(graph.degree[graph.ends[:, side]] == 1), edges)
+        ahead = graph.xy[graph.ends[short, side]] - graph.xy[graph.ends[short, 1 - side]]
+        heading[graph.ends[short, side]] = ahead / np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-9)
+    return free, heading[free]
+
+
+def _way_to_go(
+    road: NDArray[np.bool_], outside: NDArray[np.bool_], steps: Floats, limit: Floats, reach: Floats, pixel: float
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Metres to the last road pixel ahead, and whether the area ends there."""
+    gap = int(_GAP / _STEP)
+    number = np.arange(len(steps))
+    last = np.maximum.accumulate(np.where(road, number, -1), axis=1)
+    lost = (number - last > gap) | outside
+    ended = lost.argmax(axis=1)
+    ended = np.where(lost.any(axis=1), ended, len(steps) - 1)
+    at = np.take_along_axis(last, ended[:, None], axis=1)[:, 0]
+    length = np.where(at >= 0, steps[np.maximum(at, 0)] + _STEP * pixel / 2, 0.0)
+    into = np.minimum(at + 1 + gap, len(steps) - 1)
+    edge = np.array([outside[k, : into[k] + 1].any() for k in range(len(into))], bool)
+    length = np.where(length > limit, np.minimum(reach, limit), length)
+    return length, edge
+
+
+def _with_tips(graph: RoadGraph, tips: Ints) -> RoadGraph:
+    """The graph with a point more at each free end: where its node is now."""
+    is_tip = np.zeros(len(graph.xy), bool)
+    is_tip[tips] = True
+    before, after = graph.starts[:-1][is_tip[graph.ends[:, 0]]], graph.starts[1:][is_tip[graph.ends[:, 1]]]
+    at = np.concatenate([before, after])
+    node = np.concatenate([graph.ends[is_tip[graph.ends[:, 0]], 0], graph.ends[is_tip[graph.ends[:, 1]], 1]])
+    # a place both after one line and before the next: the end of the first comes first
+    order = np.lexsort((np.arange(len(at)) < len(before), at))
+    at, node = at[order], node[order]
+    sizes = np.diff(graph.starts) + is_tip[graph.ends].sum(axis=1)
+    return replace(
+        graph,
+        starts=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        points=np.insert(graph.points, at, graph.xy[node], axis=0),
+        half=np.insert(graph.half, at, np.nan),
+        confidence=np.insert(graph.confidence, at, np.nan),
+    )

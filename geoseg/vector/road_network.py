@@ -1,0 +1,92 @@
+"""From the graph of a skeleton to the road network that people would have drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoseg.vector.road_bridges import GapSettings, bridged
+from geoseg.vector.road_cleaning import merged, pruned, without_crumbs
+from geoseg.vector.road_ends import Probe, extended
+from geoseg.vector.road_graph import Floats, RoadGraph, canonical, dissolve
+from geoseg.vector.road_junctions import straightened
+from geoseg.vector.road_lines import simplified, smoothed
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSettings:
+    """How a skeleton becomes a network; lengths in metres.
+
+    Attributes:
+        spur_widths: a side line is a spur when it reaches less than so many road widths out of its road.
+        shortest: a side line that reaches out less is a spur whatever the width, and a road on its own that is
+            shorter is left out.
+        merge_widths: junctions nearer than so many road widths are one.
+        gaps: which gaps are closed.
+        tolerance: how far a line may lie from the middle of its road, half of it by smoothing and half by leaving
+            out vertices.
+    """
+
+    spur_widths: float
+    shortest: float
+    merge_widths: float
+    gaps: GapSettings
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True)
+class RoadNetwork:
+    """A cleaned graph, the lines to draw, and what is known of each edge.
+
+    Attributes:
+        graph: numbered by place.
+        lines: (m,) shapely lines, metres.
+        width_mean, width_min: (m,) metres; of a closed gap, those of the roads at its ends.
+        confidence: (m,) 0 to 1, NaN where no road was seen.
+    """
+
+    graph: RoadGraph
+    lines: NDArray[np.object_]
+    width_mean: Floats
+    width_min: Floats
+    confidence: Floats
+
+
+def road_network(skeleton: RoadGraph, probe: Probe, road: int, settings: NetworkSettings, pixel: float) -> RoadNetwork:
+    """The network of a skeleton; it depends on the map alone.
+
+    Args:
+        skeleton: from `road_graph.from_pixels`.
+        probe: asks the map for classes.
+        road: value of the road class.
+        settings: of cleaning.
+        pixel: side of a pixel, metres.
+    """
+    graph = pruned(dissolve(skeleton), settings.spur_widths, settings.shortest)
+    graph = pruned(merged(graph, settings.merge_widths), settings.spur_widths, settings.shortest)
+    graph = straightened(without_crumbs(graph, settings.shortest))
+    graph = bridged(extended(graph, probe, road, pixel), probe, settings.gaps, pixel)
+    graph = canonical(smoothed(graph, settings.tolerance / 2, pixel))
+    mean, least = _widths(graph)
+    return RoadNetwork(graph, simplified(graph, settings.tolerance / 2), mean, least, _mean(graph, graph.confidence))
+
+
+def _widths(graph: RoadGraph) -> tuple[Floats, Floats]:
+    """Mean and least width of each edge; twice the lesser reach of its nodes where no point knows better."""
+    at_nodes = 2 * graph.reach[graph.ends].min(axis=1, initial=np.inf) if len(graph.ends) else np.empty(0)
+    mean = 2 * _mean(graph, graph.half)
+    least = np.full(len(graph.ends), np.inf)
+    known = ~np.isnan(graph.half)
+    np.minimum.at(least, graph.edge_of_point[known], 2 * graph.half[known])
+    unknown = np.isnan(mean)
+    return np.where(unknown, at_nodes, mean), np.where(unknown, at_nodes, least)
+
+
+def _mean(graph: RoadGraph, values: Floats) -> Floats:
+    """(m,) mean of known values at the points of each edge, NaN where there is none."""
+    known = ~np.isnan(values)
+    count = np.bincount(graph.edge_of_point[known], minlength=len(graph.ends))
+    total = np.bincount(graph.edge_of_point[known], values[known], minlength=len(graph.ends))
+    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
