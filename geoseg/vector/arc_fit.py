@@ -42,47 +42,50 @@ def fit(x, y, is_corner, tolerance, kept):  # type: ignore[no-untyped-def]
     kept[0] = True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _extend(i, x, y, is_corner, tolerance, cost, before):  # type: ignore[no-untyped-def]
     """Try all pieces from point `i`.
 
     A piece may end at a point that lies within the cone of directions which pass within the tolerance of all
-    corners so far and no nearer than any of these: then they are as near to the piece as to its line.
+    corners so far, and no nearer than any of these: then they are as near to the piece as to its line.
     """
-    base = cost[i] + VERTEX_PRICE * tolerance**3
-    farthest, low, high = 0.0, -np.inf, np.inf
-    east, south = 0.0, 0.0  # direction of the first corner beyond the tolerance, of which the cone is told
+    price = VERTEX_PRICE * tolerance**3
+    base = cost[i] + price
+    bound, farthest = tolerance * tolerance, 0.0
+    axis_x, axis_y = 0.0, 0.0  # the first corner beyond the tolerance; the cone is within 90 degrees of it
+    low_x, low_y, high_x, high_y = 0.0, 0.0, 0.0, 0.0  # sides of the cone; 0 where it has none yet
     sxx, sxy, syy, px, py = 0.0, 0.0, 0.0, 0.0, 0.0
     for j in range(i + 1, min(len(x), i + _REACH)):
         dx, dy = x[j] - x[i], y[j] - y[i]
         weight = abs(dx - px) + abs(dy - py)
-        sxx += weight * (px * px + px * dx + dx * dx) / 3
-        syy += weight * (py * py + py * dy + dy * dy) / 3
-        sxy += weight * (2 * px * py + px * dy + dx * py + 2 * dx * dy) / 6
+        sxx += weight * (px * px + px * dx + dx * dx)
+        syy += weight * (py * py + py * dy + dy * dy)
+        sxy += weight * (2 * px * py + px * dy + dx * py + 2 * dx * dy)
         px, py = dx, dy
         square = dx * dx + dy * dy
-        along, across = dx * east + dy * south, dy * east - dx * south
-        in_cone = (east == 0.0 and south == 0.0) or (along > 0 and low * along <= across <= high * along)
-        if in_cone and square >= farthest and square > 0:
-            total = base + max((dy * dy * sxx - 2 * dx * dy * sxy + dx * dx * syy) / square, 0.0)
+        if farthest > bound and dx * axis_x + dy * axis_y <= 0:
+            break
+        inside = low_x * dy - low_y * dx >= 0 and dx * high_y - dy * high_x >= 0
+        if inside and square >= farthest and square > 0:
+            spread = (dy * dy * sxx - dx * dy * sxy + dx * dx * syy) / (3 * square)
+            total = base + max(spread, 0.0)
             if total < cost[j]:
                 cost[j], before[j] = total, i
+            elif total > cost[j] + price:
+                break  # one more vertex at j is better already, so for what comes after it too
         if not is_corner[j]:
             continue
         farthest = max(farthest, square)
-        if square <= tolerance * tolerance:
+        if square <= bound:
             continue
-        distance = np.sqrt(square)
-        if east == 0.0 and south == 0.0:
-            east, south = dx / distance, dy / distance
-            along, across = distance, 0.0
-        if along <= 0:
-            break
-        sine = tolerance / distance
-        cosine = np.sqrt(1 - sine * sine)
-        if cosine * along + sine * across > 0:
-            low = max(low, (cosine * across - sine * along) / (cosine * along + sine * across))
-        if cosine * along - sine * across > 0:
-            high = min(high, (cosine * across + sine * along) / (cosine * along - sine * across))
-        if low > high:
+        if axis_x == 0.0 and axis_y == 0.0:
+            axis_x, axis_y = dx, dy
+        leg = np.sqrt(square - bound)
+        tx, ty = leg * dx + tolerance * dy, leg * dy - tolerance * dx
+        if tx * axis_x + ty * axis_y > 0 and low_x * ty - low_y * tx >= 0:
+            low_x, low_y = tx, ty
+        tx, ty = leg * dx - tolerance * dy, leg * dy + tolerance * dx
+        if tx * axis_x + ty * axis_y > 0 and tx * high_y - ty * high_x >= 0:
+            high_x, high_y = tx, ty
+        if low_x * high_y - low_y * high_x < 0:
             break

@@ -16,6 +16,7 @@ from geoseg.vector.arcs import OUTSIDE, Arcs
 from geoseg.vector.chains import is_ring
 from geoseg.vector.crossings import conflicts
 
+_AROUND = 4  # vertices either side of where a ring started that are fitted again
 _AS_IT_WAS = 3  # how often a piece is halved in tolerance before it is left as it was
 
 
@@ -73,23 +74,40 @@ def _fit_all(x, y, is_corner, starts, free, ring, tolerance, kept):  # type: ign
         a, b = starts[arc], starts[arc + 1]
         fit(x[a:b] / 2, y[a:b] / 2, is_corner[a:b], tolerance, kept[a:b])
         if ring[arc]:
-            _turn_ring(x[a:b], y[a:b], is_corner[a:b], kept[a:b])
-            fit(x[a:b] / 2, y[a:b] / 2, is_corner[a:b], tolerance, kept[a:b])
+            middle = _turn_ring(x[a:b], y[a:b], is_corner[a:b], kept[a:b])
+            _fit_around(middle, x[a:b], y[a:b], is_corner[a:b], tolerance, kept[a:b])
 
 
 @njit(cache=True, nogil=True)
 def _turn_ring(x, y, is_corner, kept):  # type: ignore[no-untyped-def]
-    """Start a ring at the vertex farthest from where it starts, as that was no vertex for its own sake."""
-    best, farthest = 0, 0
-    for k in range(len(x)):
+    """Start a ring at the vertex farthest from where it starts; where the old start is now."""
+    best, farthest, count = 0, 0, len(x) - 1
+    for k in range(count):
         square = (x[k] - x[0]) ** 2 + (y[k] - y[0]) ** 2
         if kept[k] and square > farthest:
             best, farthest = k, square
     for points in (x, y):
-        points[:-1] = np.roll(points[:-1], -best)
-        points[-1] = points[0]
-    is_corner[:-1] = np.roll(is_corner[:-1], -best)
-    is_corner[-1] = is_corner[0]
+        points[:count] = np.roll(points[:count], -best)
+        points[count] = points[0]
+    for marks in (is_corner, kept):
+        marks[:count] = np.roll(marks[:count], -best)
+        marks[count] = marks[0]
+    return count - best
+
+
+@njit(cache=True, nogil=True)
+def _fit_around(middle, x, y, is_corner, tolerance, kept):  # type: ignore[no-untyped-def]
+    """Fit the pieces near a vertex again, as it was no vertex for its own sake."""
+    a, b, vertices = middle, middle, 0
+    while a > 0 and vertices < _AROUND:
+        a -= 1
+        vertices += kept[a]
+    vertices = 0
+    while b < len(x) - 1 and vertices < _AROUND:
+        b += 1
+        vertices += kept[b]
+    b += 1
+    fit(x[a:b] / 2, y[a:b] / 2, is_corner[a:b], tolerance, kept[a:b])
 
 
 @njit(cache=True, nogil=True)
