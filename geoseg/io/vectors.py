@@ -22,6 +22,7 @@ _COUNT = {
     "geojsonl": geojson.count_of,
     "gpkg": geopackage.count_of,
 }
+FORMATS = tuple(_COUNT)
 
 
 def write_layer(

@@ -71,6 +71,31 @@ def frames_of(path: Path, columns: list[str] | None = None) -> Iterator[geopanda
             yield geopandas.GeoDataFrame(frame, geometry=shapes, crs=crs)
 
 
+class Groups:
+    """The row groups of a file that `write` wrote: where each is, without its geometries, and its geometries.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = pq.ParquetFile(path)
+        self.count = int(self._file.metadata.num_rows)
+
+    def __len__(self) -> int:
+        return int(self._file.num_row_groups)
+
+    def shapes(self, group: int) -> NDArray[np.object_]:
+        """(n,) geometries."""
+        column = self._file.read_row_group(group, [GEOMETRY]).column(GEOMETRY)
+        return np.asarray(shapely.from_wkb(column.to_numpy()))
+
+    def bounds(self, group: int) -> NDArray[np.float64]:
+        """(4,) left, bottom, right, top; NaN where nothing has a place."""
+        boxes = _sides(self._file.read_row_group(group, ["bbox"]))
+        return np.concatenate([np.fmin.reduce(boxes[:, :2]), np.fmax.reduce(boxes[:, 2:])])
+
+
 def count_of(path: Path) -> int:
     """Features of a file."""
     return int(pq.read_metadata(path).num_rows)
@@ -98,9 +123,14 @@ def _read_back(part: Path, schema: pa.Schema) -> tuple[Digest, dict[str, Any]]:
     with pq.ParquetFile(part) as file:
         for group in range(file.num_row_groups):
             table = file.read_row_group(group)
-            boxes = table.column("bbox").combine_chunks().flatten()
-            back.add(table, np.column_stack([side.to_numpy(zero_copy_only=False) for side in boxes]))
+            back.add(table, _sides(table))
         return back, json.loads(file.metadata.metadata[b"geo"])
+
+
+def _sides(table: pa.Table) -> NDArray[np.float64]:
+    """(n, 4) bounds of features; NaN where there are none."""
+    boxes = table.column("bbox").combine_chunks().flatten()
+    return np.column_stack([side.to_numpy(zero_copy_only=False) for side in boxes])
 
 
 def _kinds(shapes: NDArray[np.object_]) -> set[str]:
