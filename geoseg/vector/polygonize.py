@@ -11,7 +11,33 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
-Polygons = NDArray[np.object_]  # (n,) of shapely.Polygon
+from geoseg.vector.assemble import Assembly, Polygons
+from geoseg.vector.trace import trace
+
+STRIP = 1 << 21  # pixels of a map traced at a time by a thread
+
+
+def polygonize(
+    classes: NDArray[np.uint8], connectivity: int = 4, threads: int = 1
+) -> tuple[Polygons, NDArray[np.uint8]]:
+    """Each region of equal class as a polygon along pixel edges, the same set as `rasterio.features.shapes`.
+
+    For a map that does not fit in memory see `geoseg.vector.trace`; `Assembly` makes its polygons some at a time.
+
+    Args:
+        classes: (height, width); 255 is outside and has no polygon.
+        connectivity: 4, or 8 where pixels that touch at a corner are one region: then polygons touch themselves, so
+            not all are valid.
+        threads: parts of the map traced at the same time; the result is the same.
+
+    Returns:
+        (n,) polygons, ordered by their first pixel row by row, and (n,) class of each.
+    """
+    step = max(1, STRIP // classes.shape[1])
+    strips = (classes[row : row + step] for row in range(0, classes.shape[0], step))
+    arcs, regions = trace(strips, connectivity, threads)
+    assembly = Assembly(arcs.left, arcs.right, arcs.corners, arcs.starts, len(regions))
+    return assembly.polygons(straighten=True), regions.values
 
 
 def canonical(polygons: Polygons, classes: NDArray[np.uint8]) -> tuple[Polygons, NDArray[np.uint8]]:

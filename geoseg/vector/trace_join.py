@@ -118,7 +118,7 @@ def sizes(starts, begins, steps, firsts, order):  # type: ignore[no-untyped-def]
         for s in range(firsts[order[i]], firsts[order[i] + 1]):
             size += starts[(steps[s] >> 1) + 1] - starts[steps[s] >> 1]
         kind = begins[steps[firsts[order[i]]] >> 1]
-        offsets[i + 1] = offsets[i] + size + (kind == ABOVE or kind == BELOW)
+        offsets[i + 1] = offsets[i] + size + (kind in (ABOVE, BELOW))
     return offsets
 
 

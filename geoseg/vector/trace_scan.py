@@ -115,8 +115,8 @@ def add_nodes(hits, up, row, up_labels, labels, line, hanging, nodes, n):  # typ
     """Append the nodes at the corners `hits` of one line; `hanging` is the last node of each column, or -1."""
     for col in hits:
         a, b, c, d = up_labels[col - 1], up_labels[col], labels[col - 1], labels[col]
-        west, east = up[col - 1] != row[col - 1], up[col] != row[col]
-        north, south = up[col - 1] != up[col], row[col - 1] != row[col]
+        west, east = int(up[col - 1] != row[col - 1]), int(up[col] != row[col])
+        north, south = int(up[col - 1] != up[col]), int(row[col - 1] != row[col])
         corner = col - 1
         above = hanging[corner]
         if west + east + north + south == 2:
