@@ -2,7 +2,7 @@
 
 Every step looks no farther than a bound known from the settings (`SkeletonSettings.halo`): holes by their area,
 widths by the widest road, thinning by its fixed number of turns. Areas wider than the widest road (car parks,
-aprons) are no roads and are taken out first.
+squares) have no middle: a line runs round them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class SkeletonSettings:
 
     Attributes:
         road: value of the road class.
-        max_width: metres; what is wider is no road.
+        max_width: metres; what is wider has no middle, but a line round it.
         max_hole: m2; smaller holes are filled.
         evenness: half the side of the square that evens edges, pixels; 0 leaves them.
         step: (down, across) size of a pixel, metres.
@@ -69,7 +69,7 @@ class SkeletonSettings:
     def halo(self) -> int:
         """Context on each side, pixels, with which a tile's core is exact."""
         evening = self.evenness + TURNS * _EVEN_ROUNDS if self.evenness else 0
-        widths = 3 * (self.levels + 2)  # what is too deep, what lies around it, and the distance in what is left
+        widths = 2 * (self.levels + 2)  # what is too deep, and the distance in what is left
         return 2 * self.hole_pixels + evening + widths + TURNS * (self.levels + _REST)
 
 
@@ -133,14 +133,14 @@ def concatenate(tiles: list[SkeletonPixels]) -> SkeletonPixels:
 
 
 def road_surface(road: Mask, settings: SkeletonSettings, origin: tuple[int, int]) -> Mask:
-    """Pixels of the road class as a person would colour them: no small holes, even edges, nothing too wide."""
+    """Pixels of the road class of which the middle is drawn: no small holes, even edges, no wide areas' middles.
+
+    What lies deeper in an area than the middle of the widest road is taken out. So the line runs round a car park,
+    and roads that end at it stay joined.
+    """
     filled = even(fill_holes(road, settings.hole_pixels), settings.evenness, _EVEN_ROUNDS, origin)
-    filled = fill_holes(filled, settings.hole_pixels)
-    widest, cap = settings.deepest, settings.deepest + settings.pixel
-    deep = capped_distance(filled, cap, settings.step) > widest
-    if deep.any():
-        filled &= capped_distance(~deep, cap, settings.step) > widest
-    return filled
+    deep = capped_distance(filled, settings.deepest + settings.pixel, settings.step) > settings.deepest
+    return fill_holes(filled & ~deep, settings.hole_pixels)
 
 
 def _half_width(

@@ -37,12 +37,12 @@ class RoadSettings:
     Attributes:
         road: value of the road class.
         blocked: values of classes through which no gap is closed, such as buildings.
-        max_width: what is wider is no road.
+        max_width: what is wider (car parks, squares) has no middle, but a line round it.
         max_hole: m2; smaller holes in roads are filled.
         evenness: half the side of the square that evens the edges of roads, pixels.
         spur_widths: a side line that reaches less than so many road widths out of its road is a spur.
         shortest: a side line, or a road on its own, that is shorter is left out.
-        merge_widths: junctions nearer than so many road widths are one.
+        merge_widths: junctions nearer than so many road widths are one where their roads meet in one point.
         gap: longest gap between two ends that point at each other; 0 closes none.
         gap_to_road: longest gap between an end and the road that it points at; 0 closes none.
         gap_angle: degrees by which an end may point past what it is joined to.

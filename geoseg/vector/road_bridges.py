@@ -70,7 +70,7 @@ def bridged(graph: RoadGraph, probe: Probe, settings: GapSettings, pixel: float)
 
 
 def _free_ends(graph: RoadGraph, pixel: float) -> _Ends:
-    node, heading = headings(graph, pixel)
+    node, heading, _ = headings(graph, pixel)
     inside = ~graph.at_edge[node]
     node, heading = node[inside], heading[inside]
     edge = np.full(len(graph.xy), -1, np.int64)

@@ -8,8 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoseg.vector.road_graph import Floats, Ints, RoadGraph, canonical, dissolve, pinned, take
+from geoseg.vector.road_junctions import along, ways_out
 
 _ROUNDS = 20  # of pruning; each takes a layer of twigs off
+_SLACK = 3.0  # pixels: junctions nearer are tried whatever the width
+_OFF = 0.6  # times the half-width: how far past their meeting point the roads of one junction may run
 
 
 def pruned(graph: RoadGraph, widths: float, shortest: float) -> RoadGraph:
@@ -46,38 +49,45 @@ def without_crumbs(graph: RoadGraph, shortest: float) -> RoadGraph:
     return canonical(take(graph, np.flatnonzero(~alone | (size >= shortest))))
 
 
-def merged(graph: RoadGraph, widths: float) -> RoadGraph:
-    """The graph with junctions made one that lie within each other's road surface.
+def merged(graph: RoadGraph, widths: float, pixel: float) -> RoadGraph:
+    """The graph with junctions made one that are one crossing.
 
-    Where two wide roads cross at a slant the skeleton has two junctions and a short edge between them. Junctions
-    joined by an edge shorter than `widths` times the road's width there become one, at their mean, as long as no two
-    of one cluster are farther apart than that.
+    Where two roads cross at a slant the skeleton has two junctions and a short edge between them. Junctions joined
+    by an edge shorter than `widths` times the road's width there become one, at their mean, where the lines of all
+    the roads that leave them meet in one point: staggered side roads and the two carriageways of a road do not.
 
     Args:
         graph: dissolved.
         widths: times the greater width at the edge's ends.
+        pixel: side of a pixel, metres.
     """
-    degree, lengths = graph.degree, graph.lengths
-    limit = 2 * widths * graph.reach[graph.ends].max(axis=1, initial=0)
+    lengths = graph.lengths
+    limit = 2 * widths * graph.reach[graph.ends].max(axis=1, initial=0) + _SLACK * pixel
     apart = graph.ends[:, 0] != graph.ends[:, 1]
-    short = np.flatnonzero(apart & (degree[graph.ends] > 2).all(axis=1) & (lengths < limit) & ~graph.inferred)
+    junctions = (graph.degree[graph.ends] > 2).all(axis=1)
+    short = np.flatnonzero(apart & junctions & (lengths < limit) & ~graph.inferred)
     if not len(short):
         return graph
     short = short[np.lexsort((short, lengths[short]))]
-    cluster = _clusters(graph, short, limit)
-    count = np.bincount(cluster)
-    xy = np.column_stack([np.bincount(cluster, graph.xy[:, k]) for k in (0, 1)]) / np.maximum(count, 1)[:, None]
+    cluster = _clusters(graph, short, limit, pixel)
+    count = np.bincount(cluster, minlength=len(graph.xy))
+    xy = np.column_stack([np.bincount(cluster, graph.xy[:, k], minlength=len(count)) for k in (0, 1)])
     reach, edge = np.zeros(len(count)), np.zeros(len(count), bool)
     np.maximum.at(reach, cluster, graph.reach)
     np.logical_or.at(edge, cluster, graph.at_edge)
     ends = cluster[graph.ends]
     inside = apart & (ends[:, 0] == ends[:, 1]) & (lengths < limit)
-    joined = replace(graph, xy=xy, reach=reach, at_edge=edge, ends=ends)
+    joined = replace(graph, xy=xy / np.maximum(count, 1)[:, None], reach=reach, at_edge=edge, ends=ends)
     return dissolve(pinned(take(joined, np.flatnonzero(~inside))))
 
 
-def _clusters(graph: RoadGraph, short: Ints, limit: Floats) -> Ints:
-    """(n,) the lowest node of each node's cluster; edges are joined in the order given."""
+def _clusters(graph: RoadGraph, short: Ints, limit: Floats, pixel: float) -> Ints:
+    """(n,) the lowest node of each node's cluster; short edges are tried in the order given."""
+    between = set(short.tolist())
+    ways: dict[int, list[tuple[Floats, Floats]]] = {}
+    for edge, side, middle, normal in zip(*ways_out(graph, graph.degree > 2, *along(graph)), strict=True):
+        if int(edge) not in between:
+            ways.setdefault(int(graph.ends[edge, side]), []).append((middle, normal))
     cluster = np.arange(len(graph.xy))
     members = {int(n): [int(n)] for n in np.unique(graph.ends[short])}
     for edge in short:
@@ -85,12 +95,26 @@ def _clusters(graph: RoadGraph, short: Ints, limit: Floats) -> Ints:
         if low == high:
             continue
         both = members[low] + members[high]
-        xy = graph.xy[both]
-        if np.hypot(*np.ptp(xy, axis=0)) >= limit[edge]:
+        reach = graph.reach[both].max()
+        if np.hypot(*np.ptp(graph.xy[both], axis=0)) >= limit[edge]:
+            continue
+        if not _meet([way for n in both for way in ways.get(n, [])], graph.xy[both].mean(axis=0), reach, pixel):
             continue
         members[low] = both
         cluster[members.pop(high)] = low
+        cluster[both] = low
     return cluster
+
+
+def _meet(ways: list[tuple[Floats, Floats]], middle: Floats, reach: float, pixel: float) -> bool:
+    """Whether lines, each a point and a normal, pass one point near `middle`."""
+    weight, target = 1e-3 * np.eye(2), 1e-3 * middle
+    for place, normal in ways:
+        weight = weight + np.outer(normal, normal)
+        target = target + normal * (normal @ place)
+    point = np.linalg.solve(weight, target)
+    off = max((abs(float(normal @ (point - place))) for place, normal in ways), default=0.0)
+    return off <= max(_OFF * reach, pixel)
 
 
 def _spurs(graph: RoadGraph, widths: float, shortest: float) -> tuple[Ints, Floats]:

@@ -43,20 +43,28 @@ def along(graph: RoadGraph) -> tuple[Floats, Floats]:
     return total - first, last - total
 
 
-def _meeting_points(graph: RoadGraph, junction: Mask, at_start: Floats, at_end: Floats) -> Floats:
-    """(n, 2) point nearest to the lines fitted to the edges of each node."""
-    count = len(graph.xy)
-    weight = np.zeros((count, 2, 2)) + _STAY * np.eye(2)
-    target = _STAY * graph.xy
+def ways_out(graph: RoadGraph, junction: Mask, at_start: Floats, at_end: Floats) -> tuple[Ints, Ints, Floats, Floats]:
+    """Lines fitted to edges beyond the discs of their junctions: edge, side (0 start, 1 end), middle and normal."""
+    parts = []
     for side, distance in enumerate((at_start, at_end)):
         node = graph.ends[graph.edge_of_point, side]
         reach = graph.reach[node]
         used = junction[node] & (distance >= _FIT[0] * reach) & (distance <= _FIT[1] * reach)
         edges, middle, normal = fitted_lines(graph, np.flatnonzero(used))
-        of = graph.ends[edges, side]
-        outer = normal[:, :, None] * normal[:, None, :]
-        np.add.at(weight, of, outer)
-        np.add.at(target, of, np.einsum("eij,ej->ei", outer, middle))
+        parts.append((edges, np.full(len(edges), side), middle, normal))
+    edges, sides, middle, normal = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return edges, sides, middle, normal
+
+
+def _meeting_points(graph: RoadGraph, junction: Mask, at_start: Floats, at_end: Floats) -> Floats:
+    """(n, 2) point nearest to the lines fitted to the edges of each node."""
+    edges, sides, middle, normal = ways_out(graph, junction, at_start, at_end)
+    weight = np.zeros((len(graph.xy), 2, 2)) + _STAY * np.eye(2)
+    target = _STAY * graph.xy
+    outer = normal[:, :, None] * normal[:, None, :]
+    of = graph.ends[edges, sides]
+    np.add.at(weight, of, outer)
+    np.add.at(target, of, np.einsum("eij,ej->ei", outer, middle))
     return np.linalg.solve(weight, target[:, :, None])[:, :, 0]
 
 

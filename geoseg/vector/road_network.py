@@ -14,6 +14,8 @@ from geoseg.vector.road_graph import Floats, RoadGraph, canonical, dissolve
 from geoseg.vector.road_junctions import straightened
 from geoseg.vector.road_lines import simplified, smoothed
 
+_SMOOTHED = 2 / 3  # of the tolerance
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkSettings:
@@ -23,10 +25,10 @@ class NetworkSettings:
         spur_widths: a side line is a spur when it reaches less than so many road widths out of its road.
         shortest: a side line that reaches out less is a spur whatever the width, and a road on its own that is
             shorter is left out.
-        merge_widths: junctions nearer than so many road widths are one.
+        merge_widths: junctions nearer than so many road widths are one where their roads meet in one point.
         gaps: which gaps are closed.
-        tolerance: how far a line may lie from the middle of its road, half of it by smoothing and half by leaving
-            out vertices.
+        tolerance: how far a line may lie from the middle of its road, two thirds of it by smoothing and one
+            third by leaving out vertices.
     """
 
     spur_widths: float
@@ -65,23 +67,30 @@ def road_network(skeleton: RoadGraph, probe: Probe, road: int, settings: Network
         pixel: side of a pixel, metres.
     """
     graph = pruned(dissolve(skeleton), settings.spur_widths, settings.shortest)
-    graph = pruned(merged(graph, settings.merge_widths), settings.spur_widths, settings.shortest)
-    graph = straightened(without_crumbs(graph, settings.shortest))
+    graph = pruned(merged(graph, settings.merge_widths, pixel), settings.spur_widths, settings.shortest)
+    graph = straightened(straightened(without_crumbs(graph, settings.shortest)))  # the second sees the first's places
     graph = bridged(extended(graph, probe, road, pixel), probe, settings.gaps, pixel)
-    graph = canonical(smoothed(graph, settings.tolerance / 2, pixel))
+    graph = canonical(smoothed(graph, settings.tolerance * _SMOOTHED, pixel))
     mean, least = _widths(graph)
-    return RoadNetwork(graph, simplified(graph, settings.tolerance / 2), mean, least, _mean(graph, graph.confidence))
+    return RoadNetwork(
+        graph, simplified(graph, settings.tolerance * (1 - _SMOOTHED)), mean, least, _mean(graph, graph.confidence)
+    )
 
 
 def _widths(graph: RoadGraph) -> tuple[Floats, Floats]:
-    """Mean and least width of each edge; twice the lesser reach of its nodes where no point knows better."""
-    at_nodes = 2 * graph.reach[graph.ends].min(axis=1, initial=np.inf) if len(graph.ends) else np.empty(0)
+    """Mean and least width of each edge; where no point knows, those of the narrower road that it joins."""
     mean = 2 * _mean(graph, graph.half)
     least = np.full(len(graph.ends), np.inf)
     known = ~np.isnan(graph.half)
     np.minimum.at(least, graph.edge_of_point[known], 2 * graph.half[known])
-    unknown = np.isnan(mean)
-    return np.where(unknown, at_nodes, mean), np.where(unknown, at_nodes, least)
+    unknown = np.flatnonzero(np.isnan(mean))
+    seen = np.flatnonzero(~np.isnan(mean))
+    for width in (mean, least):
+        at_node = np.zeros(len(graph.xy))
+        np.maximum.at(at_node, graph.ends[seen].ravel(), np.repeat(width[seen], 2))
+        at_node = np.where(at_node > 0, at_node, 2 * graph.reach)
+        width[unknown] = at_node[graph.ends[unknown]].min(axis=1, initial=np.inf)
+    return mean, least
 
 
 def _mean(graph: RoadGraph, values: Floats) -> Floats:

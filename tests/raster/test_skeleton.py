@@ -143,14 +143,15 @@ def test_roads_of_one_pixel_stay():
     assert 2 * np.median(pixels.half_width) == pytest.approx(1.0, abs=0.5)
 
 
-def test_a_car_park_is_no_road():
+def test_a_line_runs_round_a_car_park():
     mask = np.zeros((100, 100), bool)
     mask[48:53, :] = True
     mask[30:70, 30:70] = True
-    surface = road_surface(mask, SMALL, (0, 0))
-    assert surface[48:53, 2:26].all()
-    assert surface[48:53, 74:98].all()
-    assert not surface[34:66, 34:66].any()
+    assert not road_surface(mask, SMALL, (0, 0))[34:66, 34:66].any()
+    lines = drawn(in_tiles(as_classes(mask), np.zeros(mask.shape, np.uint8), 200, SMALL), mask.shape)
+    assert parts_and_holes(lines) == (1, 1)
+    assert lines[50, 4:27].all()
+    assert lines[50, 73:96].all()
 
 
 def test_noise_inside_a_road_makes_no_loops():
