@@ -104,12 +104,10 @@ def _bounds(
     """
     off = allowed.tolerance * side
     moved = (2 * off * drawn.length + math.pi * off**2 * drawn.count) / pixel
-    small = sum(allowed.small.values())
     rounding = _EXACT * drawn.area.sum() / pixel
-    return {
-        value: (name, float(moved[value] + max(allowed.small.get(name, 0), small - allowed.small.get(name, 0)) + rounding))
-        for value, name in names.items()
-    }
+    small = sum(allowed.small.values())
+    given = {name: max(lost, small - lost) for name in names.values() for lost in [allowed.small.get(name, 0)]}
+    return {value: (name, float(moved[value] + given[name] + rounding)) for value, name in names.items()}
 
 
 def _geometry_faults(proof: Coverage, gap: float, pixels: int) -> Iterator[str]:
