@@ -50,6 +50,8 @@ def read_graphml(path: Path) -> networkx.MultiGraph:
     """The graph in a file that `write_graphml` wrote, equal to the one written."""
     graph = networkx.read_graphml(path, node_type=int, edge_key_type=int, force_multigraph=True)
     assert isinstance(graph, networkx.MultiGraph)
+    for default in ("node_default", "edge_default"):  # empty, of the reader
+        graph.graph.pop(default, None)
     return graph
 
 

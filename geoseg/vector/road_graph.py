@@ -62,7 +62,7 @@ class RoadGraph:
         steps = np.linalg.norm(np.diff(self.points, axis=0), axis=1)
         of = self.edge_of_point
         same = of[1:] == of[:-1]
-        return np.bincount(of[1:][same], steps[same], minlength=len(self.ends))
+        return np.bincount(of[1:][same], steps[same], minlength=len(self.ends)).astype(np.float64)
 
     @property
     def lines(self) -> NDArray[np.object_]:

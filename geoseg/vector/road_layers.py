@@ -60,7 +60,7 @@ def geodesic_lengths(lines: NDArray[np.object_], crs: CRS) -> Floats:
     lon, lat = (np.asarray(v) * to_degrees for v in to_geodetic.transform(points[:, 0], points[:, 1]))
     same = np.flatnonzero(np.diff(of) == 0)
     steps = ellipsoid.inv(lon[same], lat[same], lon[same + 1], lat[same + 1])[2]
-    return np.bincount(of[same], np.asarray(steps, np.float64), minlength=len(lines))
+    return np.bincount(of[same], np.asarray(steps, np.float64), minlength=len(lines)).astype(np.float64)  # empty: int
 
 
 def _placed(geometries: NDArray[np.object_], transform: Affine, step: tuple[float, float]) -> NDArray[np.object_]:
