@@ -1,6 +1,6 @@
 """Where pieces of simplified arcs cross, touch, or have come to the wrong side of one another.
 
-Points are twice the pixel coordinates, whole numbers, so every test is exact. A piece runs straight from one kept
+Points have whole coordinates, half pixels or less, so every test is exact. A piece runs straight from one kept
 point of an arc to the next; the part of the arc in between is what it stands for. If no two pieces meet except at a
 kept point that they share, and no kept point lies between a piece and what it stands for, then the pieces lie to
 each other as the arcs did: each can be moved onto its arc without passing over another's vertex.
@@ -11,19 +11,18 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-_SHIFT = 5  # cells of the search grid have sides of 2^5 half pixels
-
 
 @njit(cache=True, nogil=True)
-def conflicts(x, y, first, last, changed):  # type: ignore[no-untyped-def]
+def conflicts(x, y, first, last, changed, shift):  # type: ignore[no-untyped-def]
     """Which pieces meet another, or have a kept point between them and their part of the arc.
 
     Args:
-        x: (m,) twice the column of all points of all arcs.
-        y: (m,) twice the row.
+        x: (m,) column of all points of all arcs, in units of which it is whole.
+        y: (m,) row.
         first: (n,) point at which each piece starts.
         last: (n,) point at which it ends; points between belong to the part of the arc that it stands for.
         changed: (n,) pieces that are new; of others it is known already how they lie to each other.
+        shift: cells of the search grid have sides of 2^shift.
 
     Returns:
         (n,) bool.
@@ -31,23 +30,25 @@ def conflicts(x, y, first, last, changed):  # type: ignore[no-untyped-def]
     found = np.zeros(len(first), np.bool_)
     if len(first) == 0:
         return found
-    across = (x.max() >> _SHIFT) + 1
-    starts, members = _bins(x, y, first, last, across, across * ((y.max() >> _SHIFT) + 1))
+    across = (x.max() >> shift) + 1
+    starts, members = _bins(x, y, first, last, across, across * ((y.max() >> shift) + 1), shift)
     for cell in range(len(starts) - 1):
         for k in range(starts[cell], starts[cell + 1]):
             for m in range(k + 1, starts[cell + 1]):
                 p, q = members[k], members[m]
-                if (changed[p] or changed[q]) and _meet_in(cell, across, x, y, first[p], last[p], first[q], last[q]):
+                if (changed[p] or changed[q]) and _meet_in(
+                    cell, across, shift, x, y, first[p], last[p], first[q], last[q]
+                ):
                     found[p] = True
                     found[q] = True
     for piece in range(len(first)):
         if last[piece] > first[piece] + 1 and not found[piece]:
-            found[piece] = _holds_point(piece, x, y, first, last, changed, across, starts, members)
+            found[piece] = _holds_point(piece, x, y, first, last, changed, across, shift, starts, members)
     return found
 
 
 @njit(cache=True, nogil=True)
-def _bins(x, y, first, last, across, cells):  # type: ignore[no-untyped-def]
+def _bins(x, y, first, last, across, cells, shift):  # type: ignore[no-untyped-def]
     """Pieces by the cells that their bounds touch: where each cell's members start, and the members."""
     starts = np.zeros(cells + 2, np.int64)
     for fill in range(2):
@@ -57,8 +58,8 @@ def _bins(x, y, first, last, across, cells):  # type: ignore[no-untyped-def]
             members = np.empty(starts[cells + 1], np.int64)
         for piece in range(len(first)):
             a, b = first[piece], last[piece]
-            for row in range(min(y[a], y[b]) >> _SHIFT, (max(y[a], y[b]) >> _SHIFT) + 1):
-                for col in range(min(x[a], x[b]) >> _SHIFT, (max(x[a], x[b]) >> _SHIFT) + 1):
+            for row in range(min(y[a], y[b]) >> shift, (max(y[a], y[b]) >> shift) + 1):
+                for col in range(min(x[a], x[b]) >> shift, (max(x[a], x[b]) >> shift) + 1):
                     cell = row * across + col
                     if fill:
                         members[starts[cell + 1]] = piece
@@ -69,11 +70,11 @@ def _bins(x, y, first, last, across, cells):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _meet_in(cell, across, x, y, a, b, c, d):  # type: ignore[no-untyped-def]
+def _meet_in(cell, across, shift, x, y, a, b, c, d):  # type: ignore[no-untyped-def]
     """Whether pieces a-b and c-d meet other than at a shared end; told in one of the cells they share only."""
     left, right = max(min(x[a], x[b]), min(x[c], x[d])), min(max(x[a], x[b]), max(x[c], x[d]))
     top, bottom = max(min(y[a], y[b]), min(y[c], y[d])), min(max(y[a], y[b]), max(y[c], y[d]))
-    if left > right or top > bottom or (top >> _SHIFT) * across + (left >> _SHIFT) != cell:
+    if left > right or top > bottom or (top >> shift) * across + (left >> shift) != cell:
         return False
     return _meet(x[a], y[a], x[b], y[b], x[c], y[c], x[d], y[d])
 
@@ -103,15 +104,15 @@ def _turn(ax, ay, bx, by, cx, cy):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _holds_point(piece, x, y, first, last, changed, across, starts, members):  # type: ignore[no-untyped-def]
+def _holds_point(piece, x, y, first, last, changed, across, shift, starts, members):  # type: ignore[no-untyped-def]
     """Whether a kept point of another piece lies between `piece` and its part of the arc."""
     a, b = first[piece], last[piece]
     left, right = x[a : b + 1].min(), x[a : b + 1].max()
     top, bottom = y[a : b + 1].min(), y[a : b + 1].max()
     if left == right or top == bottom:
         return False
-    for row in range(top >> _SHIFT, (bottom >> _SHIFT) + 1):
-        for col in range(left >> _SHIFT, (right >> _SHIFT) + 1):
+    for row in range(top >> shift, (bottom >> shift) + 1):
+        for col in range(left >> shift, (right >> shift) + 1):
             cell = row * across + col
             for k in range(starts[cell], starts[cell + 1]):
                 other = members[k]

@@ -16,6 +16,7 @@ from geoseg.vector.arcs import OUTSIDE, Arcs
 from geoseg.vector.chains import is_ring
 from geoseg.vector.crossings import conflicts
 
+_CELL = 5  # the search grid has sides of 2^5 half pixels
 _AROUND = 4  # vertices either side of where a ring started that are fitted again
 _AS_IT_WAS = 3  # how often a piece is halved in tolerance before it is left as it was
 
@@ -43,7 +44,7 @@ def simplify(arcs: Arcs, tolerance: float) -> tuple[NDArray[np.float64], NDArray
     changed = np.ones(len(x), bool)
     while True:
         first, last = _pieces(kept, starts)
-        bad = conflicts(x, y, first, last, changed[first]) & (level[first] < _AS_IT_WAS)
+        bad = conflicts(x, y, first, last, changed[first], _CELL) & (level[first] < _AS_IT_WAS)
         if not bad.any():
             break
         changed[:] = False
