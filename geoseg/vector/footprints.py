@@ -3,10 +3,11 @@
 1. Buildings that touch are one site. Its direction comes from its outline and from near sites
    (`geoseg.vector.directions`).
 2. The outline of the site is drawn with lines of that direction (`geoseg.vector.outline_fit`) and cut along shared
-   walls (`geoseg.vector.walls`). A site is accepted where each footprint is valid, agrees with its pixels and has
-   their area, within bounds; else it is tried with a closer fit.
-3. A drawn site that reaches over a road, over pixels of other buildings or over another drawn site is moved in
-   (`geoseg.vector.clearance`) and must pass the same gate again.
+   walls (`geoseg.vector.walls`); lines over a road or over pixels of other
+   sites are moved in (`geoseg.vector.clearance`). A site is accepted where
+   each footprint is valid, agrees with its pixels and has their area, within bounds; else it is tried with closer
+   fits.
+3. A drawn site that reaches over another one is moved in, as that one is, and must pass the same gate again.
 4. What does not pass keeps its outline: simplified where that shares no ground with anything else, along pixel
    edges where it would.
 
@@ -24,7 +25,7 @@ import shapely
 from numpy.typing import NDArray
 
 from geoseg.grid.window import Window
-from geoseg.vector.clearance import TOUCH, clear, overlap_area
+from geoseg.vector.clearance import TOUCH, clear, clear_keeping_area, overlap_area, pressing
 from geoseg.vector.directions import directions, evidence
 from geoseg.vector.outline_fit import Fit, fit_outline, hold_area
 from geoseg.vector.rings import Ring, rings
@@ -32,7 +33,7 @@ from geoseg.vector.walls import draw_wall, partition, wall_chains
 
 REGULAR, CIRCLE, OUTLINE = "regular", "circle", "outline"
 MARGIN = 8  # pixels around a site in which its roads are known
-_CLOSER = (1.0, 0.25)  # prices of a line that are tried, in shares of the first
+_CLOSER = (1.0, 0.25, 0.06)  # prices of a line that are tried, in shares of the first
 _AREA_SHARE = 0.9  # of the allowed change, that drawing uses; the rest is for moves
 
 
@@ -112,6 +113,12 @@ class Site:
         boxes: NDArray[np.object_] = np.atleast_1d(shapely.box(left + x, row + y, right + x, row + y + 1))
         return boxes
 
+    @cached_property
+    def around(self) -> shapely.Polygon:
+        """The ground whose roads are known, map pixels."""
+        outer = self.window.grow(MARGIN)
+        return shapely.box(outer.col_off, outer.row_off, outer.right, outer.bottom)
+
     def on_map(self, polygons: NDArray[np.object_]) -> NDArray[np.object_]:
         """Polygons of the frame in map pixels."""
         back, corner = np.linalg.inv(self.frame).T, np.array([self.window.col_off, self.window.row_off])
@@ -151,64 +158,50 @@ def footprints(sites: Sequence[Site], rules: FootprintRules) -> list[list[tuple[
     price = rules.tolerance**3
     curves = np.array([evidence(site.outline[0], price) for site in sites])
     angles = directions(curves, np.array([site.centre for site in sites]), rules.radius, rules.trust)
-    drawn = [_draw(site, float(angle), price, rules) for site, angle in zip(sites, angles, strict=True)]
+    pixels = _Layer([site.masks for site in sites])
+    fixed = [np.concatenate([site.road, pixels.others(site.around, i)]) for i, site in enumerate(sites)]
+    drawn = [_draw(*own, price, rules) for own in zip(sites, angles.tolist(), fixed, strict=True)]
+    nothing = np.empty(0, dtype=object)
+    claims = _Layer([nothing if d is None else d.parts for d in drawn])
     plain = [_simplified(site, rules.outline_tolerance) for site in sites]
-    ground = _Ground(sites, drawn, plain)
+    outlines = _Layer(plain)
     out = []
     for i, site in enumerate(sites):
-        final = _cleared(site, drawn[i], ground.around(i), price, rules)
+        theirs = np.concatenate([fixed[i], claims.others(site.around, i)])
+        final = _cleared(site, drawn[i], theirs, price, rules)
         if final is not None:
             out.append([(part, final.status) for part in final.parts])
         else:
-            out.append([(part, OUTLINE) for part in _kept(site, plain[i], ground.around_outline(i))])
+            theirs = np.concatenate([theirs, outlines.others(site.around, i)])
+            out.append([(part, OUTLINE) for part in _kept(site, plain[i], theirs)])
     return out
-
-
-class _Ground:
-    """What each site must keep off."""
-
-    def __init__(
-        self, sites: Sequence[Site], drawn: Sequence[_Drawn | None], plain: Sequence[NDArray[np.object_]]
-    ) -> None:
-        self._sites = sites
-        masks = [(mask, i) for i, site in enumerate(sites) for mask in site.masks]
-        claims = [(part, i) for i, d in enumerate(drawn) if d is not None for part in d.parts]
-        outlines = [(part, i) for i, parts in enumerate(plain) for part in parts]
-        self._hard = _Layer(masks + claims)
-        self._soft = _Layer(outlines)
-
-    def around(self, i: int) -> NDArray[np.object_]:
-        """Roads, pixels of other sites and what they drew."""
-        box = shapely.box(*_bounds(self._sites[i].window, MARGIN))
-        return np.concatenate([self._sites[i].road, self._hard.others(box, i)])
-
-    def around_outline(self, i: int) -> NDArray[np.object_]:
-        """Likewise, and the simplified outlines of other sites."""
-        box = shapely.box(*_bounds(self._sites[i].window, MARGIN))
-        return np.concatenate([self.around(i), self._soft.others(box, i)])
 
 
 class _Layer:
     """Polygons with the site that each is of."""
 
-    def __init__(self, owned: Sequence[tuple[shapely.Polygon, int]]) -> None:
-        self._shapes = np.array([shape for shape, _ in owned], dtype=object)
-        self._owner = np.array([owner for _, owner in owned], dtype=np.intp)
+    def __init__(self, of_sites: Sequence[NDArray[np.object_]]) -> None:
+        self._shapes = np.concatenate(of_sites)
+        self._owner = np.repeat(np.arange(len(of_sites)), [len(own) for own in of_sites])
         self._tree = shapely.STRtree(self._shapes)
 
     def others(self, box: shapely.Polygon, own: int) -> NDArray[np.object_]:
+        """Those of other sites near a box."""
         near = np.sort(self._tree.query(box))
         found: NDArray[np.object_] = self._shapes[near[self._owner[near] != own]]
         return found
 
 
-def _draw(site: Site, angle: float, price: float, rules: FootprintRules) -> _Drawn | None:
-    """The first fit that passes the gate, beside nothing."""
+def _draw(site: Site, angle: float, fixed: NDArray[np.object_], price: float, rules: FootprintRules) -> _Drawn | None:
+    """The first fit that passes the gate and is clear of roads and of others' pixels."""
+    area, change = float(np.count_nonzero(site.labels)), _AREA_SHARE * rules.max_area_change
     for share in _CLOSER:
         fit = fit_outline(site.outline, angle, share * price)
-        fit = fit and hold_area(fit, float(np.count_nonzero(site.labels)), _AREA_SHARE * rules.max_area_change)
+        fit = fit and hold_area(fit, area, change)
+        if fit is not None and len(near := pressing(site.on_map(fit.polygon), fixed)):
+            fit = None if fit.is_circle else clear_keeping_area(fit, site.in_frame(near), (1 - change) * area)
         drawn = fit and _cut(site, fit, share * price)
-        if drawn is not None and _passes(site, drawn.parts, rules):
+        if drawn is not None and _passes(site, drawn.parts, rules) and overlap_area(drawn.common, fixed) <= TOUCH:
             return drawn
     return None
 
@@ -232,9 +225,7 @@ def _passes(site: Site, parts: NDArray[np.object_], rules: FootprintRules) -> bo
     """The gate: valid, alike and as large as their pixels, each of them, and within the ground that is known."""
     if not shapely.is_valid(parts).all():
         return False
-    left, top, right, bottom = _bounds(site.window, MARGIN)
-    bounds = shapely.total_bounds(parts)
-    if bounds[0] < left or bounds[1] < top or bounds[2] > right or bounds[3] > bottom:
+    if not shapely.covers(site.around, shapely.box(*shapely.total_bounds(parts))):
         return False
     area, own = shapely.area(parts), shapely.area(site.masks)
     shared = shapely.area(shapely.intersection(parts, site.masks))
@@ -248,7 +239,7 @@ def _cleared(
     """What was drawn, moved off what is taken, if it passes the gate then."""
     if drawn is None:
         return None
-    near = taken[shapely.intersects(drawn.common, taken)] if len(taken) else taken
+    near = pressing(drawn.common, taken)
     if overlap_area(drawn.common, near) <= TOUCH:
         return drawn
     fit = None if drawn.fit.is_circle else clear(drawn.fit, site.in_frame(near))
@@ -269,7 +260,3 @@ def _simplified(site: Site, tolerance: float) -> NDArray[np.object_]:
 def _kept(site: Site, simple: NDArray[np.object_], taken: NDArray[np.object_]) -> NDArray[np.object_]:
     """Simplified outlines where they are clear of everything, pixel edges elsewhere."""
     return simple if overlap_area(shapely.union_all(simple), taken) <= TOUCH else site.masks
-
-
-def _bounds(window: Window, margin: int) -> tuple[int, int, int, int]:
-    return window.col_off - margin, window.row_off - margin, window.right + margin, window.bottom + margin

@@ -16,6 +16,7 @@ _SMALLEST_RADIUS = 4.0  # pixels; a smaller disc and a square are hard to tell a
 _ROUND = 0.7  # a circle must cost less than this share of what lines cost
 _SECOND = np.deg2rad(np.arange(15.0, 76.0, 7.5))  # second directions that are tried, from the first
 _SECOND_PRICE = 2.0  # times the price of a line in the first direction
+_POINTS = 400  # of longer outlines, directions are found with evenly spaced ones
 _FINE = np.deg2rad(np.linspace(-3, 3, 9))  # around the agreed direction
 
 
@@ -88,17 +89,19 @@ def inner_side(lines: Lines) -> NDArray[np.float64]:
 
 def _axes(points: NDArray[np.float64], angle: float, price: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Normals and prices of the first direction, made exact by this outline, and of a second one if it pays."""
+    every = -(-len(points) // _POINTS)
+    points, price = points[::every], price / every
     one = np.full(2, price)
     tried = [(fit_closed(points, axis_normals(np.array([angle + fine])), one).cost, angle + fine) for fine in _FINE]
     best, angle = min(tried)
     if best <= 6 * price:  # no second direction is cheaper than a few lines
-        return axis_normals(np.array([angle])), one
+        return axis_normals(np.array([angle])), one * every
     two = np.concatenate([one, one * _SECOND_PRICE])
     pairs = [np.array([angle, angle + second]) for second in _SECOND]
     costs = [fit_closed(points, axis_normals(pair), two).cost for pair in pairs]
     if min(costs) < best - price:
-        return axis_normals(pairs[int(np.argmin(costs))]), two
-    return axis_normals(np.array([angle])), one
+        return axis_normals(pairs[int(np.argmin(costs))]), two * every
+    return axis_normals(np.array([angle])), one * every
 
 
 def _ring(points: NDArray[np.float64], normals: NDArray[np.float64], prices: NDArray[np.float64]) -> Lines:
