@@ -17,12 +17,14 @@ from pyproj import CRS
 from geoseg.errors import DataError
 from geoseg.grid.window import Window
 from geoseg.io.commit import write_json, write_text
-from geoseg.io.polygons import trace
+from geoseg.io.polygons import CornerFile, class_strips
 from geoseg.io.rasters import Raster, open_raster
 from geoseg.io.vectors import write_geojson, write_geoparquet
 from geoseg.report.styles import UNOBSERVED, ClassEntry, confidence_qml, landcover_qml
 from geoseg.stats.pixel_area import PixelArea
+from geoseg.vector.assemble import Assembly
 from geoseg.vector.polygonize import Polygons, canonical, place
+from geoseg.vector.trace import trace
 from geoseg.vector.zonal import ZonalSums
 
 log = logging.getLogger(__name__)
@@ -42,7 +44,7 @@ def landcover(
     (254) make polygons too, of class `unobserved`. Attributes: `class`, `name`, `area_m2` on the ellipsoid,
     `confidence` (mean of p over its pixels, 0 to 1; null where not observed) and `pixels`.
 
-    Neither map is held in memory, but the polygons of one are: see `geoseg.io.polygons.trace`.
+    Neither map is held in memory, but the polygons of one are: see `geoseg.vector.trace`.
 
     Args:
         classes: uint8 map, 254 not observed, 255 outside.
@@ -60,7 +62,9 @@ def landcover(
     entries = _with_unobserved(class_entries)
     with open_raster(classes) as class_map, open_raster(confidence) as confidence_map:
         _require_fit(class_map, confidence_map)
-        polygons, values = canonical(*trace(class_map))
+        arcs, regions = trace(class_strips(class_map), threads=2, scratch=CornerFile(out_dir))
+        assembly = Assembly(arcs.left, arcs.right, arcs.corners, arcs.starts, len(regions))
+        polygons, values = canonical(assembly.polygons(straighten=True), regions.values)
         names = _names(values, entries, classes)
         log.info("%s: %d polygons", classes.name, len(polygons))
         sums = _sums(polygons, class_map, confidence_map)

@@ -10,9 +10,11 @@ from hypothesis import HealthCheck, example, given, settings
 from numpy.testing import assert_array_equal
 
 from geoseg.errors import DataError
-from geoseg.io.polygons import trace
+from geoseg.io.polygons import CornerFile, class_strips
 from geoseg.io.rasters import open_raster
+from geoseg.vector.assemble import Assembly
 from geoseg.vector.polygonize import canonical, place
+from geoseg.vector.trace import trace
 from tests.vector.maps import label_maps, regions
 
 REAL = Path(__file__).parents[2] / "../shared/data/mbrsc/tile6_labels.tif"
@@ -28,9 +30,15 @@ def write(path, classes, transform=NORTH_UP, **profile):
     return path
 
 
+def polygons_of(raster, folder):
+    arcs, regions = trace(class_strips(raster), scratch=CornerFile(folder))
+    assembly = Assembly(arcs.left, arcs.right, arcs.corners, arcs.starts, len(regions))
+    return assembly.polygons(straighten=True), regions.values
+
+
 def traced(path):
     with open_raster(path) as raster:
-        return trace(raster)
+        return polygons_of(raster, path.parent)
 
 
 def burned(polygons, values, shape):
@@ -58,12 +66,14 @@ def test_polygons_are_the_map(tmp_path, classes):
     assert shapely.to_wkb(polygons).tolist() == shapely.to_wkb(expected).tolist()
 
 
-@pytest.mark.parametrize("batch", [1, 7, 4096])
-def test_batches_do_not_show(tmp_path, monkeypatch, batch):
+@pytest.mark.parametrize("pixels", [1, 100, 5000])
+def test_strips_do_not_show(tmp_path, monkeypatch, pixels):
     classes = np.random.default_rng(3).integers(0, 4, (30, 40), dtype=np.uint8)
-    monkeypatch.setattr("geoseg.io.polygons._BATCH", batch)
-    polygons, values = canonical(*traced(write(tmp_path / "a.tif", classes)))
+    monkeypatch.setattr("geoseg.io.polygons._PIXELS", pixels)
+    monkeypatch.setattr("geoseg.io.polygons._ROWS", 7)
+    polygons, values = canonical(*traced(write(tmp_path / "a.tif", classes, blockysize=5)))
     assert_array_equal(burned(polygons, values, classes.shape), classes)
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.tif"]  # scratch leaves nothing
 
 
 @pytest.mark.parametrize("layout", [{}, {"tiled": True, "blockxsize": 16, "blockysize": 32, "compress": "deflate"}])
@@ -75,7 +85,7 @@ def test_batches_do_not_show(tmp_path, monkeypatch, batch):
 def test_polygons_fall_on_their_pixels_however_the_file_is_laid_out(tmp_path, layout, transform):
     stored = np.random.default_rng(4).integers(0, 3, (50, 60), dtype=np.uint8)
     with open_raster(write(tmp_path / "a.tif", stored, transform, **layout)) as raster:
-        polygons, values = trace(raster)
+        polygons, values = polygons_of(raster, tmp_path)
         assert_array_equal(burned(polygons, values, stored.shape), raster.read_classes())
         placed = place(polygons, raster.geobox.transform)
     pairs = list(zip(placed, values.tolist(), strict=True))
@@ -99,7 +109,7 @@ def test_a_damaged_map_is_named(tmp_path):
 def test_real_labels_come_back(tmp_path):
     with open_raster(REAL) as raster:
         classes = raster.read_classes()
-        polygons, values = canonical(*trace(raster))
+        polygons, values = canonical(*polygons_of(raster, tmp_path))
     assert classes.shape == (2514, 2577)
     assert_array_equal(burned(polygons, values, classes.shape), classes)
     assert shapely.is_valid(polygons).all()
