@@ -15,13 +15,15 @@ from geoseg.vector.road_graph import Floats, Ints, Mask, RoadGraph, pinned
 _FIT = (1.25, 3.5)  # times the half-width at the junction: points between are fitted
 _TRIM = 1.25  # times the half-width: points nearer are dropped
 _LOOP = 0.3  # of an edge's length: no more is dropped at either end
+_PAST = 0.4  # times the way to the next junction: no junction moves farther
 _STAY = 0.05  # weight of the place that the skeleton gave
 
 
 def straightened(graph: RoadGraph) -> RoadGraph:
     """The graph with each junction moved to where the lines of its edges meet best, and with straight ways into it.
 
-    A junction moves by at most the half-width of its road. Source: least squares point of lines.
+    A junction moves by at most the half-width of its road, and not past the next one. Source: least squares point of
+    lines.
     """
     junction = graph.degree > 2
     if not junction.any():
@@ -29,9 +31,17 @@ def straightened(graph: RoadGraph) -> RoadGraph:
     at_start, at_end = along(graph)
     moved = _meeting_points(graph, junction, at_start, at_end)
     step = moved - graph.xy
-    far = np.maximum(np.linalg.norm(step, axis=1) / np.maximum(graph.reach, 1e-9), 1.0)
+    far = np.maximum(np.linalg.norm(step, axis=1) / np.maximum(_freedom(graph, junction), 1e-9), 1.0)
     graph = replace(graph, xy=np.where(junction[:, None], graph.xy + step / far[:, None], graph.xy))
     return pinned(_trimmed(graph, junction, at_start, at_end))
+
+
+def _freedom(graph: RoadGraph, junction: Mask) -> Floats:
+    """(n,) how far each node may move, metres."""
+    room = graph.reach.copy()
+    between = np.flatnonzero(junction[graph.ends].all(axis=1) & (graph.ends[:, 0] != graph.ends[:, 1]))
+    np.minimum.at(room, graph.ends[between].ravel(), np.repeat(_PAST * graph.lengths[between], 2))
+    return room
 
 
 def along(graph: RoadGraph) -> tuple[Floats, Floats]:
@@ -76,7 +86,7 @@ def fitted_lines(graph: RoadGraph, points: Ints) -> tuple[Ints, Floats, Floats]:
     edges = np.flatnonzero(number > 2)
     xy = graph.points[points]
     mean = np.column_stack([np.bincount(edge, xy[:, k], minlength=size) for k in (0, 1)])
-    mean /= np.maximum(number, 1)[:, None]
+    mean = mean / np.maximum(number, 1)[:, None]
     x, y = (xy - mean[edge]).T
     xx, yy, xy_ = (np.bincount(edge, values, minlength=size)[edges] for values in (x * x, y * y, x * y))
     angle = 0.5 * np.arctan2(2 * xy_, xx - yy)  # of the main axis
