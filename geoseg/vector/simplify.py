@@ -7,6 +7,9 @@ is changed, so the result depends on the map alone.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -16,12 +19,12 @@ from geoseg.vector.arcs import OUTSIDE, Arcs
 from geoseg.vector.chains import is_ring
 from geoseg.vector.crossings import conflicts
 
-_CELL = 5  # the search grid has sides of 2^5 half pixels
+_CELL = 6  # the search grid has sides of 2^6 half pixels
 _AROUND = 4  # vertices either side of where a ring started that are fitted again
 _AS_IT_WAS = 3  # how often a piece is halved in tolerance before it is left as it was
 
 
-def simplify(arcs: Arcs, tolerance: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def simplify(arcs: Arcs, tolerance: float, threads: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Arcs as straight lines with few vertices; the ends of arcs, and arcs along the outside, stay as they are.
 
     A vertex is a corner of the arc or the middle between two. Between two vertices no point of the arc is farther from
@@ -32,6 +35,7 @@ def simplify(arcs: Arcs, tolerance: float) -> tuple[NDArray[np.float64], NDArray
     Args:
         arcs: the boundaries of a map.
         tolerance: in pixels, over 0. At 1 a staircase at any angle becomes a line.
+        threads: arcs fitted at the same time; the result is the same for any number.
 
     Returns:
         (m, 2) col and row of the vertices of all arcs; (n + 1,) where each arc starts in them.
@@ -39,9 +43,16 @@ def simplify(arcs: Arcs, tolerance: float) -> tuple[NDArray[np.float64], NDArray
     x, y, is_corner, starts = _points(arcs)
     free = (arcs.left != OUTSIDE) & (arcs.right != OUTSIDE)
     kept = is_corner.copy()
-    _fit_all(x, y, is_corner, starts, free, is_ring(arcs), tolerance, kept)
+    ring = is_ring(arcs)
+    with ThreadPoolExecutor(threads) as pool:
+        fits = [
+            pool.submit(_fit_all, x, y, is_corner, starts, free, ring, tolerance, kept, lowest, beyond)
+            for lowest, beyond in _shares(starts, threads)
+        ]
+    for done in fits:
+        done.result()
     level = np.where(np.repeat(free, np.diff(starts)), 0, _AS_IT_WAS).astype(np.int8)
-    changed = np.ones(len(x), bool)
+    changed = level < _AS_IT_WAS
     while True:
         first, last = _pieces(kept, starts)
         bad = conflicts(x, y, first, last, changed[first], _CELL) & (level[first] < _AS_IT_WAS)
@@ -66,10 +77,16 @@ def _points(arcs: Arcs) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[n
     return x, y, is_corner, starts
 
 
+def _shares(starts: NDArray[np.int64], threads: int) -> list[tuple[int, int]]:
+    """First arc and the one after the last of as many parts with about as many points."""
+    bounds = np.searchsorted(starts, np.linspace(0, starts[-1], threads + 1)).tolist()
+    return list(pairwise([0, *bounds[1:-1], len(starts) - 1]))
+
+
 @njit(cache=True, nogil=True)
-def _fit_all(x, y, is_corner, starts, free, ring, tolerance, kept):  # type: ignore[no-untyped-def]
-    """Fit each free arc; the points of rings are turned in place to start at a vertex."""
-    for arc in range(len(starts) - 1):
+def _fit_all(x, y, is_corner, starts, free, ring, tolerance, kept, lowest, beyond):  # type: ignore[no-untyped-def]
+    """Fit each free arc of a range; the points of rings are turned in place to start at a vertex."""
+    for arc in range(lowest, beyond):
         if not free[arc]:
             continue
         a, b = starts[arc], starts[arc + 1]

@@ -1,18 +1,26 @@
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from rasterio.windows import Window
 
 from geoseg.vector.arcs import Arcs
+from geoseg.vector.assemble import assemble
 from geoseg.vector.coverage import coverage
 from geoseg.vector.simplify import simplify
+from geoseg.vector.trace import trace as trace_strips
 from tests.vector.arc_oracle import polygons, trace, unpacked
 from tests.vector.maps import label_maps
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+DATA = REPOSITORY.parent / "shared" / "data"
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA}, the real imagery, is not on this machine")
 tolerances = st.sampled_from([0.4, 0.75, 1.0, 1.5, 2.5, 6.0])
 blobs = st.tuples(st.integers(0, 2**32 - 1), st.floats(1, 5), st.integers(2, 5)).map(lambda drawn: blob_map(*drawn))
 maps = st.one_of(label_maps, blobs)
@@ -101,7 +109,7 @@ def test_result_of_an_arc_does_not_depend_on_its_place_in_the_list(classes, tole
         arcs.right[order],
     )
     coordinates, starts = simplify(arcs, tolerance)
-    again, again_starts = simplify(shuffled, tolerance)
+    again, again_starts = simplify(shuffled, tolerance, threads=3)
     for at, n in enumerate(order):
         assert_array_equal(again[again_starts[at] : again_starts[at + 1]], coordinates[starts[n] : starts[n + 1]])
 
@@ -126,6 +134,24 @@ def test_a_house_keeps_its_corners():
     coordinates, starts = simplify(arcs, 1.0)
     house = polygons(arcs, coordinates, starts, len(regions))[regions.values == 1][0]
     assert sorted(house.exterior.coords[:-1]) == [(6, 14), (6, 20), (12, 8), (12, 14), (25, 8), (25, 20)]
+
+
+@needs_data
+def test_real_labels_need_far_fewer_vertices_than_their_peers_and_stay_a_coverage():
+    with rasterio.open(DATA / "mbrsc" / "tile8_labels.tif") as raster:
+        classes = raster.read(1, window=Window(5800, 3200, 600, 600))
+    arcs, regions = trace_strips([classes])
+    coordinates, starts = simplify(arcs, 1.0)
+    layer = assemble(arcs.left, arcs.right, coordinates, starts, len(regions))
+    assert shapely.is_valid(layer).all()
+    assert shapely.coverage_is_valid(layer)
+    assert shapely.area(layer).sum() == pytest.approx((classes != 255).sum(), abs=1e-6)
+    before = assemble(arcs.left, arcs.right, arcs.corners, arcs.starts, len(regions))
+    count = shapely.get_num_coordinates(layer).sum()
+    assert count < 0.7 * shapely.get_num_coordinates(shapely.simplify(before, 1.0)).sum()
+    assert (
+        count < 0.5 * shapely.get_num_coordinates(shapely.coverage_simplify(before, 1.0, simplify_boundary=False)).sum()
+    )
 
 
 def test_nothing_and_one_pixel():
