@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-_FLAT = 0.34  # sine of the smallest angle, 20 degrees, at which one line may follow another
+_FLAT = 0.5  # sine of the smallest angle, 30 degrees, at which one line may follow another: no spikes
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -92,16 +92,27 @@ def _axes(points: NDArray[np.float64], angle: float, price: float) -> tuple[NDAr
     every = -(-len(points) // _POINTS)
     points, price = points[::every], price / every
     one = np.full(2, price)
-    tried = [(fit_closed(points, axis_normals(np.array([angle + fine])), one).cost, angle + fine) for fine in _FINE]
-    best, angle = min(tried)
+    costs = np.array([fit_closed(points, axis_normals(np.array([angle + fine])), one).cost for fine in _FINE])
+    best, angle = float(costs.min()), angle + _between(costs)
     if best <= 6 * price:  # no second direction is cheaper than a few lines
         return axis_normals(np.array([angle])), one * every
     two = np.concatenate([one, one * _SECOND_PRICE])
     pairs = [np.array([angle, angle + second]) for second in _SECOND]
-    costs = [fit_closed(points, axis_normals(pair), two).cost for pair in pairs]
-    if min(costs) < best - price:
-        return axis_normals(pairs[int(np.argmin(costs))]), two * every
+    costs = np.array([fit_closed(points, axis_normals(pair), two).cost for pair in pairs])
+    if costs.min() < best - price:
+        return axis_normals(pairs[int(costs.argmin())]), two * every
     return axis_normals(np.array([angle])), one * every
+
+
+def _between(costs: NDArray[np.float64]) -> float:
+    """Turn, of those in `_FINE`, at which the cost is lowest: between them by the parabola through three."""
+    at = int(costs.argmin())
+    if at in (0, len(costs) - 1):
+        return float(_FINE[at])
+    left, here, right = costs[at - 1 : at + 2]
+    bend = left - 2 * here + right
+    step = float(_FINE[1] - _FINE[0])
+    return float(_FINE[at]) + (step * (left - right) / (2 * bend) if bend > 0 else 0.0)
 
 
 def _ring(points: NDArray[np.float64], normals: NDArray[np.float64], prices: NDArray[np.float64]) -> Lines:
