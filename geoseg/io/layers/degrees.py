@@ -6,6 +6,7 @@ import geopandas
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from pyproj import CRS, Transformer
 
 DIGITS = 7  # decimals of a degree: about a centimetre
 _GRID = 10.0**-DIGITS
@@ -21,13 +22,19 @@ def in_degrees(frame: geopandas.GeoDataFrame, max_segment: float | None) -> NDAr
         frame: polygons, lines or points.
         max_segment: edges longer than this get more corners first, CRS units.
     """
-    shapes = frame.geometry
+    shapes = frame.geometry.to_numpy()
     if max_segment is not None:
-        shapes = shapes.segmentize(max_segment)
-    geographic = shapes.crs.is_geographic
-    degrees = _split(shapes.to_crs(_WGS84).to_numpy(), turn=not geographic)
-    degrees = shapely.transform(degrees, lambda corners: np.round(corners, DIGITS))
+        shapes = shapely.segmentize(shapes, max_segment)
+    crs = CRS.from_user_input(frame.crs)
+    to_degrees = Transformer.from_crs(crs, _WGS84, always_xy=True)
+    degrees = shapely.transform(shapes, lambda xy: _rounded(np.column_stack(to_degrees.transform(*xy.T))))
+    degrees = _split(degrees, turn=not crs.is_geographic)
     return np.asarray(shapely.orient_polygons(_repair(degrees)))
+
+
+def _rounded(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The doubles that are nearest to numbers of 7 decimals."""
+    return np.round(corners, DIGITS)
 
 
 def _split(shapes: NDArray[np.object_], turn: bool) -> NDArray[np.object_]:
@@ -46,7 +53,7 @@ def _split(shapes: NDArray[np.object_], turn: bool) -> NDArray[np.object_]:
     split = shapes.copy()
     split[wide] = shapely.transform(shapes[wide], lambda xy: xy + (xy[:, :1] < 0) * [360.0, 0.0])
     for index in np.flatnonzero(over | wide):  # few: an area crosses one meridian
-        split[index] = _in_range(split[index])
+        split[index] = shapely.transform(_in_range(split[index]), _rounded)
     return split
 
 

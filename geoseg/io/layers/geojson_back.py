@@ -17,7 +17,7 @@ import pyarrow.csv
 import shapely
 from numpy.typing import NDArray
 
-_AT_ONCE = 10_000  # lines
+_AT_ONCE = 8_000_000  # bytes
 _GEOMETRY = b',"geometry":'
 _NULL = b"null}"
 _DEPTHS = {  # of brackets around a position
@@ -45,7 +45,14 @@ def features(file: BinaryIO, lines: bool) -> Iterator[tuple[list[dict[str, Any]]
         ValueError: the file is torn, or not as `geojson` writes it.
     """
     rows = iter(file) if lines else _inside(iter(file))
-    while batch := list(islice(rows, _AT_ONCE)):
+    batch, size = [], 0
+    for row in rows:
+        batch.append(row)
+        size += len(row)
+        if size >= _AT_ONCE:
+            yield _parsed(batch)
+            batch, size = [], 0
+    if batch:
         yield _parsed(batch)
 
 

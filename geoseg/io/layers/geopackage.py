@@ -32,6 +32,7 @@ _GDAL_ERRORS = (
     pyogrio.errors.FeatureError,
     pyogrio.errors.GeometryError,
 )
+_AT_ONCE = 4096  # features that are read back
 _FID = ("fid", "ogc_fid", "feature_id")
 _COLUMN = ("geom", "the_geom", "geom_")
 _STYLES = """
@@ -179,7 +180,10 @@ def _fault(database: sqlite3.Connection, layer: str, meant: Digest) -> str | Non
 def _read_back(part: Path, layer: str, schema: pa.Schema) -> Digest:
     """What GDAL reads from the file."""
     back = Digest(schema)
-    with _gdal_settings(), pyogrio.open_arrow(part, layer=layer, use_pyarrow=True) as (about, reader):
+    with (
+        _gdal_settings(),
+        pyogrio.open_arrow(part, layer=layer, use_pyarrow=True, batch_size=_AT_ONCE) as (about, reader),
+    ):
         for batch in reader:
             table = pa.Table.from_batches([batch])
             wkb = table.column(about["geometry_name"]).cast(pa.binary())
