@@ -44,7 +44,7 @@ SETTINGS = RoadSettings(
     shortest=8.0,
     merge_widths=2.0,
     gap=20.0,
-    gap_to_road=10.0,
+    gap_to_road=15.0,
     gap_angle=30.0,
     tolerance=1.6,
     tile=2048,
@@ -170,9 +170,7 @@ def timed(make: Callable[[], Lines]) -> tuple[Lines, float]:
 
 
 def synthetic(folder: Path) -> None:
-    print(
-        "| width | case | ours | sknw | sknw pruned | skan | skan pruned | edges: true, ours, sknw pruned | s: ours, sknw |"
-    )
+    print("| width | case | ours | sknw | sknw pruned | skan | skan pruned | edges: true, ours, sknw pruned | s |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for width in (3, 5, 8, 15):
         truth = network(width)

@@ -16,6 +16,7 @@ from geoseg.vector.road_graph import Floats, Ints, RoadGraph, add_edges, dissolv
 _OFFSET = 0.5  # times the half-width: how far beside its line an end may lie whatever the angle
 _LOOP = 4.0  # an edge shorter than this many times the gap is not closed on itself
 _STEP = 0.5  # pixels between places where the map is asked
+_REACH = 2.0  # times the longest gap to a road: as far is looked, over stubs that are road
 _TURN = 30.0  # degrees: a road met at a smaller angle is no junction
 
 
@@ -25,7 +26,7 @@ class GapSettings:
 
     Attributes:
         between_ends: longest gap between two ends, metres; 0 closes none.
-        to_road: longest gap from an end to a road's surface, metres; 0 closes none.
+        to_road: longest way without road from an end to a road, metres; 0 closes none.
         angle: degrees by which an end may point past what it is joined to.
         blocked: classes through which no gap is closed.
     """
@@ -47,7 +48,7 @@ class _Ends:
     edge: Ints
 
 
-def bridged(graph: RoadGraph, probe: Probe, settings: GapSettings, pixel: float) -> RoadGraph:
+def bridged(graph: RoadGraph, probe: Probe, road: int, settings: GapSettings, pixel: float) -> RoadGraph:
     """The graph with its gaps closed by straight edges marked `inferred`.
 
     Ends at the edge of the area stay open. No edge is added through a blocked class or across another edge. Of two
@@ -56,6 +57,7 @@ def bridged(graph: RoadGraph, probe: Probe, settings: GapSettings, pixel: float)
     Args:
         graph: cleaned and extended.
         probe: the map.
+        road: value of the road class.
         settings: what a gap is.
         pixel: side of a pixel, metres.
     """
@@ -65,7 +67,7 @@ def bridged(graph: RoadGraph, probe: Probe, settings: GapSettings, pixel: float)
         graph = add_edges(graph, ends.node[pairs], inferred=True)
     ends = _free_ends(graph, pixel)
     if len(ends.node):
-        graph = _joined_to_roads(graph, ends, probe, settings, pixel)
+        graph = _joined_to_roads(graph, ends, probe, road, settings, pixel)
     return dissolve(graph)
 
 
@@ -110,12 +112,15 @@ def _past(ends: _Ends, index: Ints, way: Floats, angle: float) -> tuple[Floats, 
 
 def _blocked(start: Floats, end: Floats, probe: Probe, classes: tuple[int, ...], pixel: float) -> NDArray[np.bool_]:
     """Whether the straight way between two places meets one of these classes."""
-    if not len(start):
-        return np.zeros(0, bool)
-    count = int(np.linalg.norm(end - start, axis=1).max() / (_STEP * pixel)) + 2
-    share = np.linspace(0, 1, count)[None, :, None]
-    met = probe((start[:, None] + (end - start)[:, None] * share).reshape(-1, 2)).reshape(len(start), count)
+    met = _classes_between(start, end, probe, pixel)
     return np.isin(met, np.array(classes, np.uint8)).any(axis=1)
+
+
+def _classes_between(start: Floats, end: Floats, probe: Probe, pixel: float) -> NDArray[np.uint8]:
+    """(n, k) classes at equal steps of half a pixel at most from one place to another."""
+    count = int(np.linalg.norm(end - start, axis=1).max(initial=0) / (_STEP * pixel)) + 2
+    share = np.linspace(0, 1, count)[None, :, None]
+    return probe((start[:, None] + (end - start)[:, None] * share).reshape(-1, 2)).reshape(len(start), count)
 
 
 def _crossing(graph: RoadGraph, ends: _Ends, pairs: Ints) -> NDArray[np.bool_]:
@@ -129,12 +134,15 @@ def _crossing(graph: RoadGraph, ends: _Ends, pairs: Ints) -> NDArray[np.bool_]:
     return crossing
 
 
-def _joined_to_roads(graph: RoadGraph, ends: _Ends, probe: Probe, settings: GapSettings, pixel: float) -> RoadGraph:
+def _joined_to_roads(
+    graph: RoadGraph, ends: _Ends, probe: Probe, road: int, settings: GapSettings, pixel: float
+) -> RoadGraph:
     """The graph with free ends led on to the first edge straight ahead, which is split there."""
     if not settings.to_road:
         return graph
     widest = np.nanmax(graph.half, initial=0.0)
-    rays = shapely.linestrings(np.stack([ends.xy, ends.xy + ends.heading * (settings.to_road + widest)], axis=1))
+    reach = _REACH * settings.to_road + widest
+    rays = shapely.linestrings(np.stack([ends.xy, ends.xy + ends.heading * reach], axis=1))
     lines = graph.lines
     ray, edge = shapely.STRtree(lines).query(rays, predicate="intersects")
     other = edge != ends.edge[ray]
@@ -147,9 +155,11 @@ def _joined_to_roads(graph: RoadGraph, ends: _Ends, probe: Probe, settings: GapS
     at = shapely.line_locate_point(lines[edge], meeting)
     half, direction = _there(graph, edge, at, lines, pixel)
     turn = np.abs(ends.heading[ray, 0] * direction[:, 1] - ends.heading[ray, 1] * direction[:, 0])
-    good = (distance - half <= settings.to_road) & (turn >= math.sin(math.radians(_TURN))) & (distance > 0)
     xy = shapely.get_coordinates(meeting)
-    good[good] = ~_blocked(ends.xy[ray[good]], xy[good], probe, settings.blocked, pixel)
+    on_the_way = _classes_between(ends.xy[ray], xy, probe, pixel)
+    gap = (on_the_way != road).mean(axis=1) * distance if len(ray) else distance
+    blocked = np.isin(on_the_way, np.array(settings.blocked, np.uint8)).any(axis=1)
+    good = ~blocked & (gap <= settings.to_road) & (turn >= math.sin(math.radians(_TURN))) & (distance > 0)
     graph, node = _split(graph, edge[good], at[good], half[good])
     return add_edges(graph, np.column_stack([ends.node[ray[good]], node]), inferred=True)
 

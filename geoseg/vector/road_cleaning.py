@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoseg.vector.road_graph import Floats, Ints, RoadGraph, canonical, dissolve, pinned, take
-from geoseg.vector.road_junctions import along, ways_out
+from geoseg.vector.road_junctions import ways_out
 
 _ROUNDS = 20  # of pruning; each takes a layer of twigs off
 _SLACK = 3.0  # pixels: junctions nearer are tried whatever the width
@@ -85,7 +85,7 @@ def _clusters(graph: RoadGraph, short: Ints, limit: Floats, pixel: float) -> Int
     """(n,) the lowest node of each node's cluster; short edges are tried in the order given."""
     between = set(short.tolist())
     ways: dict[int, list[tuple[Floats, Floats]]] = {}
-    for edge, side, middle, normal in zip(*ways_out(graph, graph.degree > 2, *along(graph)), strict=True):
+    for edge, side, middle, normal in zip(*ways_out(graph, graph.degree > 2, pixel), strict=True):
         if int(edge) not in between:
             ways.setdefault(int(graph.ends[edge, side]), []).append((middle, normal))
     cluster = np.arange(len(graph.xy))
@@ -96,9 +96,11 @@ def _clusters(graph: RoadGraph, short: Ints, limit: Floats, pixel: float) -> Int
             continue
         both = members[low] + members[high]
         reach = graph.reach[both].max()
-        if np.hypot(*np.ptp(graph.xy[both], axis=0)) >= limit[edge]:
+        known = [way for n in both for way in ways.get(n, [])]
+        farthest = limit[edge] if len(known) > 2 else min(limit[edge], reach + pixel)
+        if np.hypot(*np.ptp(graph.xy[both], axis=0)) >= farthest:
             continue
-        if not _meet([way for n in both for way in ways.get(n, [])], graph.xy[both].mean(axis=0), reach, pixel):
+        if not _meet(known, graph.xy[both].mean(axis=0), reach, pixel):
             continue
         members[low] = both
         cluster[members.pop(high)] = low

@@ -14,9 +14,10 @@ from geoseg.vector.road_junctions import along, fitted_lines
 Probe = Callable[[Floats], NDArray[np.uint8]]  # (k, 2) places, metres, to classes; 255 outside the area
 
 OUTSIDE = 255
-_CURL = (1.0, 1.0)  # times the half-width, and pixels more: the last of a line may turn into a corner of the road
-_BEHIND = 5.0  # times the half-width: points nearer than this give the direction
+_CURL = (1.25, 1.0)  # times the half-width, and pixels more: the last of a line may turn into a corner of the road
+_BEHIND = 4.0  # times the half-width beyond that: points nearer than this give the direction
 _LEAST = 12.0  # pixels of line that give it at least
+_ROUNDS = 3  # of looking for the width of the road behind an end
 _STEP = 0.5  # pixels
 _GAP = 2.0  # pixels that are no road where the road is taken to end
 _LIMITS = (1.5, 3.0)  # times the half-width that a line is lengthened: at a dead end, at the edge of the area
@@ -36,6 +37,7 @@ def extended(graph: RoadGraph, probe: Probe, road: int, pixel: float) -> RoadGra
     Returns:
         The same nodes and edges; `at_edge` says exactly which free ends lie on the edge of the area.
     """
+    graph = _with_road_behind(graph, pixel)
     tips, heading, straight_on = headings(graph, pixel)
     if not len(tips):
         return graph
@@ -58,7 +60,7 @@ def headings(graph: RoadGraph, pixel: float) -> tuple[Ints, Floats, Floats]:
         node = graph.ends[graph.edge_of_point, side]
         reach = graph.reach[node]
         curl = _CURL[0] * reach + _CURL[1] * pixel
-        behind = np.maximum(_BEHIND * reach, curl + _LEAST * pixel)
+        behind = curl + np.maximum(_BEHIND * reach, _LEAST * pixel)
         used = (graph.degree[node] == 1) & (distance >= curl) & (distance <= behind)
         edges, middle, normal = fitted_lines(graph, np.flatnonzero(used))
         straight = np.column_stack([normal[:, 1], -normal[:, 0]])
@@ -88,6 +90,19 @@ def _way_to_go(
     edge = np.array([outside[k, : into[k] + 1].any() for k in range(len(into))], bool)
     length = np.where(length > limit, np.minimum(reach, limit), length)
     return length, edge
+
+
+def _with_road_behind(graph: RoadGraph, pixel: float) -> RoadGraph:
+    """The graph with the half-width of the road behind it as the reach of each free end, which may be in a corner."""
+    free, of, reach = graph.degree == 1, graph.edge_of_point, graph.reach.copy()
+    distances = along(graph)
+    for _ in range(_ROUNDS):
+        seen = reach.copy()
+        for side, distance in enumerate(distances):
+            node = graph.ends[of, side]
+            used = free[node] & (distance <= 2 * seen[node] + _LEAST / 2 * pixel) & ~np.isnan(graph.half)
+            np.maximum.at(reach, node[used], graph.half[used])
+    return replace(graph, reach=reach)
 
 
 def _uncurled(graph: RoadGraph, pixel: float) -> RoadGraph:

@@ -12,14 +12,16 @@ import numpy as np
 
 from geoseg.vector.road_graph import Floats, Ints, Mask, RoadGraph, pinned
 
-_FIT = (1.25, 3.5)  # times the half-width at the junction: points between are fitted
+_FIT = (1.25, 2.75)  # times the half-width at the junction: points between are fitted
+_LEAST = 8.0  # pixels of line that are fitted at least
 _TRIM = 1.25  # times the half-width: points nearer are dropped
+_NEAR = 3.0  # times the half-width: points this far along that lie within `_TRIM` of the moved junction go too
 _LOOP = 0.3  # of an edge's length: no more is dropped at either end
 _PAST = 0.4  # times the way to the next junction: no junction moves farther
 _STAY = 0.05  # weight of the place that the skeleton gave
 
 
-def straightened(graph: RoadGraph) -> RoadGraph:
+def straightened(graph: RoadGraph, pixel: float) -> RoadGraph:
     """The graph with each junction moved to where the lines of its edges meet best, and with straight ways into it.
 
     A junction moves by at most the half-width of its road, and not past the next one. Source: least squares point of
@@ -29,7 +31,7 @@ def straightened(graph: RoadGraph) -> RoadGraph:
     if not junction.any():
         return graph
     at_start, at_end = along(graph)
-    moved = _meeting_points(graph, junction, at_start, at_end)
+    moved = _meeting_points(graph, ways_out(graph, junction, pixel))
     step = moved - graph.xy
     far = np.maximum(np.linalg.norm(step, axis=1) / np.maximum(_freedom(graph, junction), 1e-9), 1.0)
     graph = replace(graph, xy=np.where(junction[:, None], graph.xy + step / far[:, None], graph.xy))
@@ -53,22 +55,23 @@ def along(graph: RoadGraph) -> tuple[Floats, Floats]:
     return total - first, last - total
 
 
-def ways_out(graph: RoadGraph, junction: Mask, at_start: Floats, at_end: Floats) -> tuple[Ints, Ints, Floats, Floats]:
+def ways_out(graph: RoadGraph, junction: Mask, pixel: float) -> tuple[Ints, Ints, Floats, Floats]:
     """Lines fitted to edges beyond the discs of their junctions: edge, side (0 start, 1 end), middle and normal."""
     parts = []
-    for side, distance in enumerate((at_start, at_end)):
+    for side, distance in enumerate(along(graph)):
         node = graph.ends[graph.edge_of_point, side]
         reach = graph.reach[node]
-        used = junction[node] & (distance >= _FIT[0] * reach) & (distance <= _FIT[1] * reach)
+        farthest = np.maximum(_FIT[1] * reach, _FIT[0] * reach + _LEAST * pixel)
+        used = junction[node] & (distance >= _FIT[0] * reach) & (distance <= farthest)
         edges, middle, normal = fitted_lines(graph, np.flatnonzero(used))
         parts.append((edges, np.full(len(edges), side), middle, normal))
     edges, sides, middle, normal = (np.concatenate(part) for part in zip(*parts, strict=True))
     return edges, sides, middle, normal
 
 
-def _meeting_points(graph: RoadGraph, junction: Mask, at_start: Floats, at_end: Floats) -> Floats:
+def _meeting_points(graph: RoadGraph, ways: tuple[Ints, Ints, Floats, Floats]) -> Floats:
     """(n, 2) point nearest to the lines fitted to the edges of each node."""
-    edges, sides, middle, normal = ways_out(graph, junction, at_start, at_end)
+    edges, sides, middle, normal = ways
     weight = np.zeros((len(graph.xy), 2, 2)) + _STAY * np.eye(2)
     target = _STAY * graph.xy
     outer = normal[:, :, None] * normal[:, None, :]
@@ -100,7 +103,10 @@ def _trimmed(graph: RoadGraph, junction: Mask, at_start: Floats, at_end: Floats)
     dropped = np.zeros(len(of), bool)
     for side, distance in enumerate((at_start, at_end)):
         node = graph.ends[of, side]
-        dropped |= junction[node] & (distance < np.minimum(_TRIM * graph.reach[node], most))
+        reach = graph.reach[node]
+        close = np.linalg.norm(graph.points - graph.xy[node], axis=1) < _TRIM * reach
+        near = (distance < _TRIM * reach) | (close & (distance < _NEAR * reach))
+        dropped |= junction[node] & near & (distance < most)
     outermost = np.zeros(len(of), bool)
     outermost[graph.starts[:-1]] = outermost[graph.starts[1:] - 1] = True
     kept = ~dropped | outermost

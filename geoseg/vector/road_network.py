@@ -68,8 +68,9 @@ def road_network(skeleton: RoadGraph, probe: Probe, road: int, settings: Network
     """
     graph = pruned(dissolve(skeleton), settings.spur_widths, settings.shortest)
     graph = pruned(merged(graph, settings.merge_widths, pixel), settings.spur_widths, settings.shortest)
-    graph = straightened(straightened(without_crumbs(graph, settings.shortest)))  # the second sees the first's places
-    graph = bridged(extended(graph, probe, road, pixel), probe, settings.gaps, pixel)
+    graph = straightened(without_crumbs(graph, settings.shortest), pixel)
+    graph = straightened(graph, pixel)  # from where the first has put the junctions
+    graph = bridged(extended(graph, probe, road, pixel), probe, road, settings.gaps, pixel)
     graph = canonical(smoothed(graph, settings.tolerance * _SMOOTHED, pixel))
     mean, least = _widths(graph)
     return RoadNetwork(

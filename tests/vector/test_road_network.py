@@ -30,7 +30,8 @@ def centre(network):
 def test_a_straight_road_runs_to_both_its_ends(width):
     network = network_of(burn(line_array([(40, 100.5), (260, 100.5)]), width, SHAPE))
     assert degrees(network) == [1, 1]
-    assert network.graph.xy == pytest.approx(np.array([[40, 100.5], [260, 100.5]]), abs=1.0)
+    west_first = network.graph.xy[np.argsort(network.graph.xy[:, 0])]
+    assert west_first == pytest.approx(np.array([[40, 100.5], [260, 100.5]]), abs=1.0)
     assert network.width_mean == pytest.approx(width, abs=0.6)
     assert network.confidence == pytest.approx(0.8)
     assert network.lines[0].length == pytest.approx(220, abs=2)
