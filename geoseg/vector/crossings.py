@@ -8,28 +8,45 @@ each other as the arcs did: each can be moved onto its arc without passing over 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
+
+Whole = NDArray[np.int64]
+_IN_A_CELL = 16  # pieces, on average
+_LONGEST = 64  # side of a cell, pixels, at most: where pieces are few they are long
 
 
-@njit(cache=True, nogil=True)
-def conflicts(x, y, first, last, changed, shift):  # type: ignore[no-untyped-def]
+def conflicts(
+    x: Whole, y: Whole, first: Whole, last: Whole, changed: NDArray[np.bool_], unit: int
+) -> NDArray[np.bool_]:
     """Which pieces meet another, or have a kept point between them and their part of the arc.
 
     Args:
-        x: (m,) column of all points of all arcs, in units of which it is whole.
+        x: (m,) column of all points of all arcs, in units of 1 / `unit` pixels.
         y: (m,) row.
         first: (n,) point at which each piece starts.
         last: (n,) point at which it ends; points between belong to the part of the arc that it stands for.
         changed: (n,) pieces that are new; of others it is known already how they lie to each other.
-        shift: cells of the search grid have sides of 2^shift.
+        unit: a power of two.
 
     Returns:
         (n,) bool.
     """
+    if not len(first):
+        return np.zeros(0, bool)
+    side = math.sqrt(_IN_A_CELL * (float(x.max()) + 1) * (float(y.max()) + 1) / len(first))
+    shift = max(int(math.log2(min(side, _LONGEST * unit))), 1)
+    found: NDArray[np.bool_] = _conflicts(x, y, first, last, changed, shift)
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _conflicts(x, y, first, last, changed, shift):  # type: ignore[no-untyped-def]
+    """As `conflicts`, searched by cells with sides of 2^shift."""
     found = np.zeros(len(first), np.bool_)
-    if len(first) == 0:
-        return found
     across = (x.max() >> shift) + 1
     starts, members = _bins(x, y, first, last, across, across * ((y.max() >> shift) + 1), shift)
     for cell in range(len(starts) - 1):

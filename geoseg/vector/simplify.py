@@ -19,7 +19,7 @@ from geoseg.vector.arcs import OUTSIDE, Arcs
 from geoseg.vector.chains import is_ring
 from geoseg.vector.crossings import conflicts
 
-_CELL = 6  # the search grid has sides of 2^6 half pixels
+_HALVES = 2  # points are on half pixels
 _AROUND = 4  # vertices either side of where a ring started that are fitted again
 _AS_IT_WAS = 3  # how often a piece is halved in tolerance before it is left as it was
 
@@ -55,7 +55,7 @@ def simplify(arcs: Arcs, tolerance: float, threads: int = 1) -> tuple[NDArray[np
     changed = level < _AS_IT_WAS
     while True:
         first, last = _pieces(kept, starts)
-        bad = conflicts(x, y, first, last, changed[first], _CELL) & (level[first] < _AS_IT_WAS)
+        bad = conflicts(x, y, first, last, changed[first], _HALVES) & (level[first] < _AS_IT_WAS)
         if not bad.any():
             break
         changed[:] = False

@@ -20,7 +20,6 @@ from geoseg.vector.crossings import conflicts
 _ROUNDS = 2
 _SHARPEST = 0.42  # cosine of the turn, 65 degrees: sharper ones are corners
 _LATTICE = 4096  # places to a pixel where vertices may be: whole numbers, so that tests are exact
-_CELL = 17  # the search grid has sides of 2^17 / _LATTICE = 32 px
 
 
 def smooth(
@@ -48,7 +47,7 @@ def smooth(
             pieces = np.flatnonzero(np.diff(np.searchsorted(point_starts, shown, side="right")) == 0)
             first, last = shown[pieces], shown[pieces + 1]
             x, y = points[:, 0].copy(), points[:, 1].copy()
-            bad = conflicts(x, y, first, last, cut[of[first]] | cut[of[last]], _CELL)
+            bad = conflicts(x, y, first, last, cut[of[first]] | cut[of[last]], _LATTICE)
             bad_vertices = np.concatenate([of[first[bad]], of[last[bad]]])
             if not cut[bad_vertices].any():
                 break
