@@ -39,7 +39,8 @@ def join_arcs(arcs: Arcs) -> Arcs:
 def is_ring(arcs: Arcs) -> NDArray[np.bool_]:
     """(n,) whether each arc is closed and no other meets it."""
     mates = _mates(arcs.corners, arcs.starts[:-1], arcs.starts[1:])
-    return mates[::2] == np.arange(1, 2 * len(arcs), 2)
+    ring: NDArray[np.bool_] = mates[::2] == np.arange(1, 2 * len(arcs), 2)
+    return ring
 
 
 def _mates(corners: NDArray[np.int32], first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.int64]:

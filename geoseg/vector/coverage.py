@@ -20,7 +20,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from geoseg.vector.polygonize import Polygons
+from geoseg.vector.assemble import Polygons
 
 Edges = NDArray[np.float64]  # (n, 4): x and y of the start, x and y of the end
 _PLACES = 10  # faults that are named
@@ -132,8 +132,10 @@ def _crossings(edges: Edges, lines: NDArray[np.object_]) -> NDArray[np.float64]:
     one, other = shapely.STRtree(lines).query(lines, predicate="intersects")
     one, other = one[one < other], other[one < other]
     meeting = shapely.intersection(lines[one], lines[other])
-    at = np.atleast_2d(shapely.get_coordinates(shapely.centroid(meeting)))
+    middle = shapely.centroid(meeting)
+    at = np.column_stack([shapely.get_x(middle), shapely.get_y(middle)])
     ends = np.zeros((2, len(one)), bool)
     for row, line in enumerate((edges[one], edges[other])):
         ends[row] = (line[:, :2] == at).all(axis=1) | (line[:, 2:] == at).all(axis=1)
-    return at[~(ends.all(axis=0) & (shapely.get_type_id(meeting) == 0))]
+    crossing: NDArray[np.float64] = at[~(ends.all(axis=0) & (shapely.get_type_id(meeting) == 0))]
+    return crossing

@@ -28,7 +28,7 @@ def merge_small(
     never given either: a region that has no other neighbour stays. Regions of one class that come to touch are one.
 
     Args:
-        arcs: boundaries of the map.
+        arcs: boundaries of a map traced with connectivity 4.
         regions: what is beside them; neighbours differ in value.
         areas: (r,) of each region, in any unit; its pixels, or m2.
         min_area: in the same unit.

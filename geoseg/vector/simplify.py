@@ -60,7 +60,8 @@ def simplify(arcs: Arcs, tolerance: float, threads: int = 1) -> tuple[NDArray[np
             break
         changed[:] = False
         _refine(x, y, is_corner, first[bad], last[bad], tolerance, kept, level, changed)
-    return _without_straight(x, y, starts, kept)
+    coordinates, new_starts = _without_straight(x, y, starts, kept)
+    return coordinates, new_starts
 
 
 def _points(arcs: Arcs) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 import shapely
+from affine import Affine
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from geoseg.vector.coverage import coverage, overlap_area
+from geoseg.vector.polygonize import place
 from tests.vector.arc_oracle import polygons, trace
 from tests.vector.maps import label_maps
 
@@ -36,6 +38,16 @@ def test_verdict_on_a_broken_map_is_that_of_shapely(classes, seed, fault):
     else:
         layer[n] = shapely.simplify(layer[n], 0.8)
     assert coverage([layer[:n], layer[n:]]).valid == shapely.coverage_is_valid(layer)
+
+
+@settings(max_examples=30, deadline=None)
+@given(label_maps, st.floats(-0.5, 0.5))
+def test_regions_put_on_the_ground_are_still_a_coverage(classes, shear):
+    layer = place(cells(classes), Affine(0.3, shear, 412_345.7, -shear / 3, -0.3, 2_790_000.1))
+    found = coverage(np.array_split(layer, 2))
+    assert found.valid == shapely.coverage_is_valid(layer)
+    assert found.valid
+    assert found.area == pytest.approx((classes != 255).sum() * (0.09 - shear**2 / 3), rel=1e-6)
 
 
 def test_a_polygon_inside_another_is_a_fault_though_no_edges_meet():
