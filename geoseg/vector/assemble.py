@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import shapely
@@ -56,9 +58,10 @@ class Assembly:
         rings = slice(firsts[0], firsts[-1])
         offsets = self._offsets[firsts[0] : firsts[-1] + 1]
         drawn, begins = draw(self._heads[rings], offsets, self._coordinates, self._starts, self._after, straighten)
-        polygons: Polygons = shapely.from_ragged_array(
-            shapely.GeometryType.POLYGON, drawn, (begins, firsts - firsts[0])
-        )
+        with _no_collection():
+            polygons: Polygons = shapely.from_ragged_array(
+                shapely.GeometryType.POLYGON, drawn, (begins, firsts - firsts[0])
+            )
         return polygons
 
     def batches(self, corners: int) -> Iterator[tuple[int, int]]:
@@ -70,6 +73,18 @@ class Assembly:
             last = min(max(last, first + 1), self._count)
             yield first, last
             first = last
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No search for cycles meanwhile: polygons are in none, and looking takes longer than making them."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def assemble(

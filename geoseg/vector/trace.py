@@ -20,7 +20,7 @@ from numba import njit
 from numpy.typing import DTypeLike, NDArray
 
 from geoseg.vector.arcs import Arcs, Regions
-from geoseg.vector.trace_join import chain, copy_arcs, meet, sizes
+from geoseg.vector.trace_join import chain, copy_arcs, count_pixels, meet, sizes
 from geoseg.vector.trace_scan import OFF, number, scan, unite
 from geoseg.vector.trace_walk import walk
 
@@ -73,7 +73,6 @@ class _Traced:
     first_row: NDArray[np.int32]  # region of each pixel of the row above, -1 outside
     last_row: NDArray[np.int32]
     values: NDArray[np.uint8]
-    pixels: NDArray[np.int32]
 
 
 def trace(
@@ -126,11 +125,11 @@ def _ahead(jobs: Iterator[tuple[Strip, int, bool]], diagonal: bool, threads: int
 
 
 def _trace_strip(rows: Strip, line: int, diagonal: bool, last: bool) -> _Traced:
-    nodes, first_row, last_row, parent, values, pixels = scan(rows, line, diagonal, last)
-    numbers, values, pixels = number(parent, values, pixels)
+    nodes, first_row, last_row, parent, values = scan(rows, line, diagonal, last)
+    numbers, values = number(parent, values)
     corners, starts, begins, ends, left, right = walk(nodes)
     renamed = [_renamed(labels, numbers) for labels in (left, right, first_row, last_row)]
-    return _Traced(corners.copy(), starts.copy(), begins.copy(), ends.copy(), *renamed, values, pixels)
+    return _Traced(corners.copy(), starts.copy(), begins.copy(), ends.copy(), *renamed, values)
 
 
 class _Join:
@@ -143,7 +142,7 @@ class _Join:
         self._above = np.empty(0, np.int64)  # region of each pixel of the last row
         self._starts, self._sides = _Column(np.int64), _Column(np.int64, 2)
         self._ways = _Column(np.uint8, 2)
-        self._values, self._pixels = _Column(np.uint8), _Column(np.int64)
+        self._values = _Column(np.uint8)
         self._mates, self._same = _Column(np.int64, 2), _Column(np.int64, 2)
 
     def add(self, strip: _Traced) -> None:
@@ -164,7 +163,6 @@ class _Join:
         self._ways.append(np.column_stack([strip.begins, strip.ends]))
         self._sides.append(np.column_stack([left, right]))
         self._values.append(strip.values)
-        self._pixels.append(strip.pixels)
         self._scratch.append(strip.corners)
         self._corners += len(strip.corners)
         self._pieces += len(strip.begins)
@@ -172,7 +170,7 @@ class _Join:
 
     def finish(self) -> tuple[Arcs, Regions]:
         """The whole map."""
-        regions, left, right = self._number()
+        values, left, right = self._number()
         starts = np.append(self._starts.whole(), self._corners)
         begins, ends = np.ascontiguousarray(self._ways.whole().T)
         mate = np.full(2 * self._pieces, -1)
@@ -184,14 +182,15 @@ class _Join:
         offsets = sizes(starts, begins, steps, firsts, order)
         arcs = self._scratch.empty(int(offsets[-1]))
         left, right = copy_arcs(pieces, starts, begins, left, right, steps, firsts, order, offsets, arcs)
-        return Arcs(arcs, offsets, left, right), regions
+        pixels = count_pixels(arcs, offsets, left, right, len(values))
+        return Arcs(arcs, offsets, left, right), Regions(values, pixels)
 
-    def _number(self) -> tuple[Regions, NDArray[np.int64], NDArray[np.int64]]:
-        """Regions of the map, and those left and right of each piece."""
-        values, pixels = self._values.whole(), self._pixels.whole()
-        numbers, values, pixels = number(_united(self._same.whole(), len(values)), values, pixels)
+    def _number(self) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+        """Class of each region of the map, and the regions left and right of each piece."""
+        values = self._values.whole()
+        numbers, values = number(_united(self._same.whole(), len(values)), values)
         left, right = (_renamed(np.ascontiguousarray(side), numbers) for side in self._sides.whole().T)
-        return Regions(values, pixels), left, right
+        return values, left, right
 
 
 class _Column:

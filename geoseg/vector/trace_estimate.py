@@ -22,7 +22,7 @@ class Estimate:
 
     pixels: int  # not outside
     corners: int  # of all arcs, exactly but for one a ring
-    arcs: int  # at most
+    arcs: int  # at most: a ring has four turns
     regions: int  # at most: pixels unlike those above and to the left
 
     @property
@@ -59,7 +59,7 @@ def estimate(strips: Iterable[NDArray[np.uint8]]) -> Estimate:
     if above is not None:
         _count(above, np.full((1, len(above)), OFF, np.uint8), totals)
     pixels, turns, ends, regions = totals.tolist()
-    return Estimate(pixels, turns + ends, ends // 2 + min(regions, turns // 4), regions)
+    return Estimate(pixels, turns + ends, ends // 2 + turns // 4, regions)
 
 
 @njit(cache=True, nogil=True)

@@ -16,7 +16,7 @@ from geoseg.vector.trace_walk import ABOVE, BELOW, JUNCTION
 def meet(corners, starts, begins, ends, first_piece, waiting, mates):  # type: ignore[no-untyped-def]
     """Pair the open ends of one strip's pieces with those that `waiting` has for each column from above.
 
-    An end is twice the number of its piece, plus one for where it ends. Pairs are written to `mates` (k, 2), which
+    An end is area the number of its piece, plus one for where it ends. Pairs are written to `mates` (k, 2), which
     has room for all columns; `waiting` is left as the next strip needs it. Returns how many pairs.
     """
     count = 0
@@ -37,7 +37,7 @@ def meet(corners, starts, begins, ends, first_piece, waiting, mates):  # type: i
 
 @njit(cache=True, nogil=True)
 def _key(corners, starts, ends, begins, step, width):  # type: ignore[no-untyped-def]
-    """Place of the first corner of a chain that begins with `step` (twice a piece, plus one if walked back)."""
+    """Place of the first corner of a chain that begins with `step` (area a piece, plus one if walked back)."""
     piece, back = step >> 1, step & 1
     at = starts[piece + 1] - 1 if back else starts[piece]
     if starts[piece + 1] - starts[piece] > 1:
@@ -78,7 +78,7 @@ def chain(corners, starts, begins, ends, mate, width):  # type: ignore[no-untype
         width: of the map, pixels.
 
     Returns:
-        (p,) steps, twice a piece plus one if walked back; (a + 1,) first step of each arc; (a,) its sort key.
+        (p,) steps, area a piece plus one if walked back; (a + 1,) first step of each arc; (a,) its sort key.
     """
     total = len(begins)
     steps, firsts = np.empty(total, np.int64), np.empty(total + 1, np.int64)
@@ -156,3 +156,18 @@ def copy_arcs(pieces, starts, begins, left, right, steps, firsts, order, offsets
         a, b = left[step >> 1], right[step >> 1]
         of_left[i], of_right[i] = (b, a) if turned else (a, b)
     return of_left, of_right
+
+
+@njit(cache=True, nogil=True)
+def count_pixels(corners, starts, left, right, count):  # type: ignore[no-untyped-def]
+    """Pixels of each region, (count,): column times height summed over its vertical edges, east less west ones."""
+    pixels = np.zeros(count, np.int64)
+    for arc in range(len(left)):
+        area = np.int64(0)
+        for i in range(starts[arc], starts[arc + 1] - 1):
+            area += np.int64(corners[i, 0]) * (corners[i + 1, 1] - corners[i, 1])
+        if right[arc] >= 0:  # walking south it lies to the west, which the arc closes
+            pixels[right[arc]] += area
+        if left[arc] >= 0:
+            pixels[left[arc]] -= area
+    return pixels

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 EAST, SOUTH, WEST, NORTH = 1, 2, 4, 8  # edges of a node, as seen on the map
 OFF = 255  # class of pixels outside the area
+PAD = 8  # pixels before a row, so that it can be compared eight at a time
 
 # A node is a row of int32. `LINK` is the node at the other end of its vertical edge, or negative where that edge
 # leaves the strip. `LEFT` and `RIGHT` are labels, leaving by the vertical edge, or by the only edge of a node.
@@ -46,27 +47,31 @@ def unite(parent: NDArray[Any], a: int, b: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def label_row(up, row, up_labels, labels, count, parent, values, pixels, diagonal):  # type: ignore[no-untyped-def]
-    """Label one row below the labelled row `up`; both have one pixel `OFF` on each side. Returns the new `count`."""
-    label, start = -1, 0
-    labels[0] = -1
-    for col in range(1, row.size):
-        value = row[col]
-        if value == row[col - 1]:
-            if value != OFF:
+def label_row(up, row, up_labels, labels, count, parent, values, diagonal):  # type: ignore[no-untyped-def]
+    """Label one row below the labelled row `up`; both are padded with `OFF`. Returns the new `count`.
+
+    Where eight pixels and the one before them are as those above, so are their labels.
+    """
+    words, up_words = row.view(np.uint64), up.view(np.uint64)
+    label = -1
+    for word in range(1, words.size):
+        first = 8 * word
+        if words[word] == up_words[word] and row[first - 1] == up[first - 1]:
+            for col in range(first, first + 8):
+                labels[col] = up_labels[col]
+            label = labels[first + 7]
+            continue
+        for col in range(first, min(first + 8, row.size - 1)):
+            value = row[col]
+            if value == OFF:
+                label = -1
+            elif value == row[col - 1]:
                 if diagonal:
                     if up[col] != value and up[col + 1] == value:
                         unite(parent, label, up_labels[col + 1])
                 elif up[col] == value and up[col - 1] != value:
                     unite(parent, label, up_labels[col])
-            labels[col] = label
-            continue
-        if label >= 0:
-            pixels[label] += col - start
-        start = col
-        label = -1
-        if value != OFF:
-            if up[col] == value:
+            elif up[col] == value:
                 label = up_labels[col]
             elif diagonal and up[col - 1] == value:
                 label = up_labels[col - 1]
@@ -78,24 +83,27 @@ def label_row(up, row, up_labels, labels, count, parent, values, pixels, diagona
                 label = count
                 parent[label] = label
                 values[label] = value
-                pixels[label] = 0
                 count += 1
-        labels[col] = label
+            labels[col] = label
     return count
 
 
 @njit(cache=True, nogil=True)
 def find_nodes(up: NDArray[np.uint8], row: NDArray[np.uint8], hits: NDArray[np.int32]) -> int:
     """Columns (in the padded rows, of the pixel right of the corner) where a boundary turns or meets another."""
+    words, up_words = row.view(np.uint64), up.view(np.uint64)
     count = 0
-    west = up[0] != row[0]
-    for col in range(1, row.size):
-        east = up[col] != row[col]
-        north = up[col - 1] != up[col]
-        south = row[col - 1] != row[col]
-        hits[count] = col
-        count += (east != west) | (north != south) | (east & north & (west & south))
-        west = east
+    west = False
+    for word in range(1, words.size):
+        if not west and words[word] == up_words[word]:
+            continue
+        for col in range(8 * word, 8 * word + 8):
+            east = up[col] != row[col]
+            north = up[col - 1] != up[col]
+            south = row[col - 1] != row[col]
+            hits[count] = col
+            count += (east != west) | (north != south) | (east & north & (west & south))
+            west = east
     return count
 
 
@@ -117,7 +125,7 @@ def add_nodes(hits, up, row, up_labels, labels, line, hanging, nodes, n):  # typ
         a, b, c, d = up_labels[col - 1], up_labels[col], labels[col - 1], labels[col]
         west, east = int(up[col - 1] != row[col - 1]), int(up[col] != row[col])
         north, south = int(up[col - 1] != up[col]), int(row[col - 1] != row[col])
-        corner = col - 1
+        corner = col - PAD
         above = hanging[corner]
         if west + east + north + south == 2:
             edges = EAST * east + SOUTH * south + WEST * west + NORTH * north
@@ -164,45 +172,40 @@ def scan(rows, first_line, diagonal, last):  # type: ignore[no-untyped-def]
         last: whether the map ends below the strip.
 
     Returns:
-        (n, 6) int32 nodes; (width,) labels of the first row of `rows` and of the last, -1 outside; parent, class and
-        pixels of each label, the pixels of the first row not counted.
+        (n, 6) int32 nodes; (width,) labels of the first row of `rows` and of the last, -1 outside; parent and class of
+        each label.
     """
     height, width = rows.shape
     nodes = np.empty((1024, NODE_WIDTH), np.int32)
-    parent, pixels = np.empty(1024, np.int32), np.empty(1024, np.int32)
-    values = np.empty(1024, np.uint8)
-    up, row = np.full(width + 2, OFF, np.uint8), np.full(width + 2, OFF, np.uint8)
-    up_labels, labels = np.full(width + 2, -1, np.int32), np.full(width + 2, -1, np.int32)
-    hits = np.empty(width + 2, np.int32)
-    hanging = np.full(width + 1, -1, np.int32)
-    first = np.empty(width, np.int32)
-    n, count = 0, 0
-    for i in range(height + last):
+    parent, values = np.empty(width, np.int32), np.empty(width, np.uint8)
+    size = PAD + (width // 8 + 1) * 8
+    inside = slice(PAD, PAD + width)
+    up, row = np.full(size, OFF, np.uint8), np.full(size, OFF, np.uint8)
+    up_labels, labels = np.full(size, -1, np.int32), np.full(size, -1, np.int32)
+    hits, hanging = np.empty(size, np.int32), np.full(width + 1, -1, np.int32)
+    row[inside] = rows[0]
+    n, count = 0, label_row(up, row, up_labels, labels, 0, parent, values, diagonal)
+    first = labels[inside].copy()
+    for i in range(1, height + last):
         up, row = row, up
         up_labels, labels = labels, up_labels
         if i < height:
-            row[1:-1] = rows[i]
+            row[inside] = rows[i]
+            parent, values = _grown(parent, count, count + width), _grown(values, count, count + width)
+            count = label_row(up, row, up_labels, labels, count, parent, values, diagonal)
         else:
             row[:] = OFF
-        room = count + width
-        parent, pixels, values = _grown(parent, count, room), _grown(pixels, count, room), _grown(values, count, room)
-        if i == 0:
-            up[:] = OFF
-        count = label_row(up, row, up_labels, labels, count, parent, values, pixels, diagonal)
-        if i == 0:
-            first[:] = labels[1:-1]
-            pixels[:count] = 0
-            continue
+            labels[:] = -1
         found = find_nodes(up, row, hits)
         nodes = _grown(nodes, n, n + 4 * found)
         n = add_nodes(hits[:found], up, row, up_labels, labels, first_line + i - 1, hanging, nodes, n)
     ends = up_labels if last else labels
-    return nodes[:n], first, ends[1:-1].copy(), parent[:count], values[:count], pixels[:count]
+    return nodes[:n], first, ends[inside].copy(), parent[:count], values[:count]
 
 
 @njit(cache=True, nogil=True)
-def number(parent, values, pixels):  # type: ignore[no-untyped-def]
-    """Consecutive numbers for sets of labels, in order of their first pixel: (number of each label, class, pixels)."""
+def number(parent, values):  # type: ignore[no-untyped-def]
+    """Consecutive numbers for sets of labels, in order of their first pixel: (number of each label, class of each)."""
     numbers = np.empty(len(parent), parent.dtype)
     count = 0
     for label in range(len(parent)):
@@ -210,9 +213,7 @@ def number(parent, values, pixels):  # type: ignore[no-untyped-def]
         if lowest == label:
             numbers[label] = count
             values[count] = values[label]
-            pixels[count] = pixels[label]
             count += 1
         else:
             numbers[label] = numbers[lowest]
-            pixels[numbers[label]] += pixels[label]
-    return numbers, values[:count].copy(), pixels[:count].copy()
+    return numbers, values[:count].copy()
