@@ -14,7 +14,7 @@ from pydantic_core import PydanticUndefined
 from geoseg.cli import geoseg
 from geoseg.config import AoiFile, DateEntry, SceneEntry
 from geoseg.io.aoi_file import read_model
-from geoseg.stages.report import PRODUCTS
+from geoseg.io.delivery import FORMATS, LAYERS, files, layers
 
 REPOSITORY = Path(__file__).parents[1]
 README = REPOSITORY / "README.md"
@@ -106,7 +106,9 @@ def test_files_that_are_named_exist():
 
 
 def test_products_are_listed():
-    assert [name for name in (*PRODUCTS, "run.json") if f"`{name}`" not in TEXT] == []
+    translated = {f"{layer}.{end}" for layer in layers(list(LAYERS)) for end in FORMATS}  # said once, as NAME
+    names = {*files(list(LAYERS), FORMATS), "run.json", *(f"NAME.{end}" for end in FORMATS)} - translated
+    assert [name for name in sorted(names) if f"`{name}`" not in TEXT] == []
 
 
 @pytest.mark.parametrize("number", range(len(blocks("yaml"))))

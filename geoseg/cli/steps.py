@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -46,36 +45,39 @@ def stitch(plan: Path, tiles: Path, out: Path) -> None:
 @click.argument("classes", type=FILE)
 @click.argument("confidence", type=FILE)
 @click.argument("figures", type=FILE)
-@click.option("--min-area", required=True, help="m2; smaller regions go to a neighbour; auto: 9 pixels.")
-@click.option("--simplify", required=True, help="Pixels that a boundary may be off; 0: pixel edges.")
-@click.option("--smooth", type=bool, required=True, help="Whether boundaries are rounded, too.")
-def landcover(classes: Path, confidence: Path, figures: Path, **options: Any) -> None:
+@click.option("--settings", default="{}", help="Section vectors of an AOI file, as JSON.")
+def landcover(classes: Path, confidence: Path, figures: Path, settings: str) -> None:
     """Draw polygons of a class map beside it; write their FIGURES as JSON."""
+    from geoseg.config import Vectors, from_json
     from geoseg.stages.landcover import landcover_of_map as stage
 
-    stage(classes, confidence, figures, options)
+    stage(classes, confidence, figures, from_json(Vectors, settings))
 
 
 @geoseg.command()
 @click.argument("classes", type=FILE)
 @click.argument("confidence", type=FILE)
 @click.argument("figures", type=FILE)
-def buildings(classes: Path, confidence: Path, figures: Path) -> None:
+@click.option("--settings", default="{}", help="Section buildings of an AOI file, as JSON.")
+def buildings(classes: Path, confidence: Path, figures: Path, settings: str) -> None:
     """Draw footprints of a class map's buildings beside it; write their FIGURES as JSON."""
-    from geoseg.stages.buildings import buildings_of_map as stage
+    from geoseg.config import Buildings, from_json
+    from geoseg.stages.map_layers import buildings_of_map as stage
 
-    stage(classes, confidence, figures)
+    stage(classes, confidence, figures, from_json(Buildings, settings))
 
 
 @geoseg.command()
 @click.argument("classes", type=FILE)
 @click.argument("confidence", type=FILE)
 @click.argument("figures", type=FILE)
-def roads(classes: Path, confidence: Path, figures: Path) -> None:
+@click.option("--settings", default="{}", help="Section roads of an AOI file, as JSON.")
+def roads(classes: Path, confidence: Path, figures: Path, settings: str) -> None:
     """Draw the network of a class map's roads beside it; write its FIGURES as JSON."""
-    from geoseg.stages.roads import roads_of_map as stage
+    from geoseg.config import Roads, from_json
+    from geoseg.stages.map_layers import roads_of_map as stage
 
-    stage(classes, confidence, figures)
+    stage(classes, confidence, figures, from_json(Roads, settings))
 
 
 @geoseg.command()

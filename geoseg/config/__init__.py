@@ -6,10 +6,12 @@ Every default lives here. `workflows/schemas/*.json` is generated from these mod
 from geoseg.config.aoi import (
     AoiFile,
     Area,
+    Buildings,
     Compute,
     DateEntry,
     GridSection,
     Product,
+    Roads,
     SceneEntry,
     Tiling,
     Vectors,
@@ -18,7 +20,7 @@ from geoseg.config.aoi import (
 from geoseg.config.card import Calibration, Card, ClassEntry, HaloPoint, InstanceScore, Score
 from geoseg.config.losses import Losses
 from geoseg.config.recipe import Augment, Folds, Instances, LabelledScene, Recipe, Restart, Towns
-from geoseg.config.values import MAX_CLASSES, NAME_PATTERN, Bands, PathText, Section, check_name, flags
+from geoseg.config.values import MAX_CLASSES, NAME_PATTERN, Bands, PathText, Section, check_name, flags, from_json
 
 __all__ = [
     "MAX_CLASSES",
@@ -27,6 +29,7 @@ __all__ = [
     "Area",
     "Augment",
     "Bands",
+    "Buildings",
     "Calibration",
     "Card",
     "ClassEntry",
@@ -43,6 +46,7 @@ __all__ = [
     "Product",
     "Recipe",
     "Restart",
+    "Roads",
     "SceneEntry",
     "Score",
     "Section",
@@ -52,4 +56,5 @@ __all__ = [
     "Views",
     "check_name",
     "flags",
+    "from_json",
 ]

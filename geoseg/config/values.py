@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date as Date
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -72,6 +72,9 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+AnySection = TypeVar("AnySection", bound=Section)
+
+
 @contextmanager
 def flags() -> Iterator[None]:
     """Raises `ConfigError` where sections built from flags in the block are refused, naming flag and reason."""
@@ -81,3 +84,9 @@ def flags() -> Iterator[None]:
         first = problem.errors(include_url=False)[0]
         name = next((str(part) for part in first["loc"] if isinstance(part, str)), "value")
         raise ConfigError(f"{name} cannot be {first['input']!r}: {first['msg']}; correct the flag") from problem
+
+
+def from_json(section: type[AnySection], text: str) -> AnySection:
+    """A section from a flag that holds it as JSON. Raises `ConfigError`."""
+    with flags():
+        return section.model_validate_json(text)

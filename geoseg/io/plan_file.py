@@ -16,7 +16,7 @@ from geoseg.grid.window import Window
 from geoseg.io.commit import write_json
 from geoseg.io.scenes import Scene
 
-FORMAT = 2  # of plan.json; a newer one is refused
+FORMAT = 3  # of plan.json; a newer one is refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ class Plan:
         views: of each patch, whose answers are averaged.
         machine: device, precision, threads and workers.
         allow_partial: whether a map with holes is a result.
+        max_seams: share of labels that patch borders may change.
         notes: what an analyst should know: repairs, resampling, coverage.
     """
 
@@ -77,6 +78,7 @@ class Plan:
     views: ViewPlan
     machine: Machine
     allow_partial: bool
+    max_seams: float
     notes: tuple[str, ...]
 
     @property

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from geoseg.io.delivery import FORMATS, LAYERS, layers
+
 # Steps in their order, and what an analyst calls them.
 WORDS = {
     "town": "drawing the town",
@@ -13,8 +15,13 @@ WORDS = {
     "predict": "mapping",
     "stitch": "joining tiles",
     "landcover": "drawing polygons",
+    "buildings": "drawing buildings",
+    "roads": "drawing roads",
+    "translate": "writing other formats",
+    "vectors_check": "checking vectors",
     "report": "gathering figures",
 }
+_MANY = "translate"  # runs once a file, and its logs are named by these
 Stamp = tuple[int, int, int] | None
 
 
@@ -24,6 +31,7 @@ class Step:
 
     name: str
     date: str
+    words: str
     log: Path
     benchmark: Path
     begun: bool = False
@@ -38,7 +46,7 @@ class Step:
         """What has happened since the last call."""
         if self.ended:
             return
-        words, ended = WORDS[self.name], _changed(self.benchmark, self.before[1])
+        words, ended = self.words, _changed(self.benchmark, self.before[1])
         if not self.begun and (ended or _changed(self.log, self.before[0])):
             self.begun = True
             yield f"{self.date}: {words}"
@@ -73,8 +81,11 @@ class Watch:
             folder: results of the area.
             dates: its dates.
         """
-        logs = [(date, folder / date / "logs") for date in dates]
-        self.steps = [Step(n, d, f / f"{n}.log", f / f"{n}.tsv") for d, f in logs for n in WORDS]
+        self.steps = [
+            Step(step, date, words, folder / date / "logs" / f"{name}.log", folder / date / "logs" / f"{name}.tsv")
+            for date in dates
+            for step, name, words in _logs()
+        ]
 
     def news(self) -> Iterator[str]:
         """What has happened since the last call, in plain words."""
@@ -85,6 +96,17 @@ class Watch:
     def open_logs(self) -> list[Path]:
         """Logs of steps that have begun and not ended."""
         return [s.log for s in self.steps if s.begun and not s.ended]
+
+
+def _logs() -> Iterator[tuple[str, str, str]]:
+    """Step, name of its log and words of everything that may run."""
+    for step, words in WORDS.items():
+        if step != _MANY:
+            yield step, step, words
+            continue
+        for layer in layers(list(LAYERS)):
+            for end in FORMATS:
+                yield step, f"{layer}.{end}", f"writing {layer}.{end}"
 
 
 def _stamp(path: Path) -> Stamp:

@@ -16,10 +16,11 @@ from datetime import date as Date
 from pathlib import Path
 from typing import Any
 
+from geoseg.config import Product, Vectors
 from geoseg.errors import ConfigError
 from geoseg.io.aoi_file import LoadedAoi, expand_scenes, load_aoi
 from geoseg.io.bundle import read_bundle
-from geoseg.io.delivery import FIGURES, PRODUCTS
+from geoseg.io.delivery import FIGURES, files, layers, products_of
 from geoseg.io.fingerprint import stamp
 
 DEFAULT_AOI = "aoi/demo.yaml"
@@ -27,8 +28,18 @@ DEFAULT_RESULTS = "results"
 TOWNS = "scenes/demo"  # where the rule `town` draws the demo's scenes
 STATE = ".snakemake/metadata"
 # Of each step; raised when the same inputs and settings would give another result.
-VERSIONS = {"plan": 2, "predict": 2, "stitch": 1, "landcover": 1, "report": 2, "town": 1}
-DELIVERED = (*PRODUCTS, FIGURES)
+VERSIONS = {
+    "plan": 2,
+    "predict": 2,
+    "stitch": 2,
+    "landcover": 2,
+    "buildings": 1,
+    "roads": 1,
+    "translate": 1,
+    "vectors_check": 1,
+    "report": 3,
+    "town": 1,
+}
 _KEYS = ("aoi", "results")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FIELD = re.compile(r"[{}]|<[a-z][a-z0-9_]*>")  # what Snakemake takes for something to be filled in
@@ -44,12 +55,19 @@ class Asked:
             the weights.
         scenes: of each date the files, as the workflow names them; a file that the workflow makes may be missing.
         area: file of the area's outline, if it has one.
+        products: what is made.
     """
 
     aoi: LoadedAoi
     model: str
     scenes: Mapping[str, tuple[str, ...]]
     area: tuple[str, ...]
+    products: tuple[Product, ...]
+
+    @property
+    def files(self) -> list[str]:
+        """What is delivered of a date, besides the figures."""
+        return files(self.products, self.aoi.config.vectors.formats)
 
     def settings(self, date: str, *sections: str) -> str:
         """Content of some sections of the AOI file as one line of JSON that is equal for equal settings."""
@@ -103,13 +121,48 @@ class Workflow:
         """What decides which model an AOI is mapped with."""
         return self._area(aoi).model
 
+    def products(self, aoi: str) -> tuple[Product, ...]:
+        """What is made of an area."""
+        return self._area(aoi).products
+
+    def vectors(self, aoi: str) -> Vectors:
+        """How the layers of an area are drawn."""
+        return self._area(aoi).aoi.config.vectors
+
+    def drawing(self, aoi: str, product: Product) -> str:
+        """Settings that a product of an area is drawn by, as one line of JSON."""
+        config = self._area(aoi).aoi.config
+        section = {"landcover": config.vectors, "buildings": config.buildings, "roads": config.roads}[product]
+        return json.dumps(section.model_dump(mode="json", exclude={"formats"}), sort_keys=True)
+
+    def layers(self, aoi: str, date: str) -> list[str]:
+        """The layers of a date, as GeoParquet."""
+        return [f"{self.results}/{aoi}/{date}/{layer}.parquet" for layer in layers(self._area(aoi).products)]
+
+    def translated(self, aoi: str, date: str) -> list[str]:
+        """The layers of a date in all other formats."""
+        formats = self._area(aoi).aoi.config.vectors.formats
+        return [f"{path.removesuffix('.parquet')}.{end}" for path in self.layers(aoi, date) for end in formats]
+
+    def figures(self, aoi: str, date: str) -> list[str]:
+        """The figures of each product of a date."""
+        return [f"{self.results}/{aoi}/{date}/work/{product}.json" for product in self._area(aoi).products]
+
+    def delivered(self, aoi: str, date: str) -> list[str]:
+        """Each file of a date besides its figures."""
+        return [f"{self.results}/{aoi}/{date}/{file}" for file in self._area(aoi).files]
+
     def targets(self) -> list[str]:
         """What is made when nothing else is asked for: each file of every date of every area.
 
         All of them, because Snakemake does not miss a file that only a finished one was made from.
         """
-        folders = [f"{self.results}/{n}/{date}" for n, area in self.areas.items() for date in sorted(area.scenes)]
-        return [f"{folder}/{file}" for folder in folders for file in DELIVERED]
+        dates = [(name, date) for name, area in self.areas.items() for date in sorted(area.scenes)]
+        return [
+            file
+            for name, date in dates
+            for file in (*self.delivered(name, date), f"{self.results}/{name}/{date}/{FIGURES}")
+        ]
 
     def _area(self, aoi: str) -> Asked:
         if aoi not in self.areas:
@@ -192,7 +245,11 @@ def _asked(aoi: LoadedAoi, home: Path, towns: str) -> Asked:
     model = json.dumps([str(bundle.folder.absolute()), bundle.digest])
     scenes = {d.isoformat(): _scenes(aoi, d, home, towns) for d in aoi.config.dates}
     outline = () if aoi.config.area.file is None else (_seen_from(home, aoi.folder / aoi.config.area.file),)
-    return Asked(aoi, model, scenes, outline)
+    try:
+        products = products_of(aoi.config.products, bundle.card.class_names)
+    except ConfigError as error:
+        raise ConfigError(f"{aoi.path}: {error}") from error
+    return Asked(aoi, model, scenes, outline, products)
 
 
 def _scenes(aoi: LoadedAoi, date: Date, home: Path, towns: str) -> tuple[str, ...]:

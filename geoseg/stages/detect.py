@@ -189,7 +189,7 @@ def _figures(
         "pixels": {"window": plan.window.width * plan.window.height, "observed": observed},
         "unread": holes,
         "seconds": round(seconds, 2),
-        "polygons": len(frame),
+        "layers": {"instances": {"features": len(frame)}},
         "min_score": min_score(card),
         "area_m2": {name: float(areas.get(name, 0.0)) for name in card.class_names},
         "made_by": {"geoseg": __version__, "torch": version("torch")},

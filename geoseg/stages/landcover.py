@@ -1,163 +1,213 @@
-"""Land-cover polygons and styles from the maps of classes and confidence."""
+"""Land-cover polygons from the maps of classes and confidence: traced, cleaned, simplified as one coverage, written.
+
+Everything is done on arcs, the boundaries that two regions share, so that what is done to one polygon is done to its
+neighbour as well, and the layer has neither gaps nor overlaps nor lines of tiles in it.
+"""
 
 from __future__ import annotations
 
-import json
 import logging
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import geopandas
 import numpy as np
 import pandas
+import psutil
 from numpy.typing import NDArray
 from pyproj import CRS
 
+from geoseg.config import Vectors
 from geoseg.errors import DataError
 from geoseg.grid.window import Window
-from geoseg.io.commit import write_json, write_text
+from geoseg.io.commit import write_json
+from geoseg.io.label_values import class_entries
 from geoseg.io.polygons import CornerFile, class_strips
 from geoseg.io.rasters import Raster, open_raster
-from geoseg.io.vectors import write_geojson, write_geoparquet
-from geoseg.report.styles import UNOBSERVED, ClassEntry, confidence_qml, landcover_qml
+from geoseg.io.vectors import write_layer
+from geoseg.raster.coding import UNOBSERVED
 from geoseg.stats.pixel_area import PixelArea
+from geoseg.vector.arcs import Arcs, Regions
 from geoseg.vector.assemble import Assembly
-from geoseg.vector.polygonize import Polygons, canonical, place
+from geoseg.vector.generalize import merge_small
+from geoseg.vector.polygonize import place
+from geoseg.vector.region_stats import RegionStatistics, border_share
+from geoseg.vector.simplify import simplify
+from geoseg.vector.smooth import smooth
 from geoseg.vector.trace import trace
-from geoseg.vector.zonal import ZonalSums
+from geoseg.vector.trace_estimate import estimate
 
 log = logging.getLogger(__name__)
 
-NO_CONFIDENCE = 255
 FULL_CONFIDENCE = 250  # stored value of p = 1
-_EARTH_RADIUS = 6.371e6  # metres
-_BEND = 0.05  # pixels: how far an edge that is straight on the map may be off in degrees
+SMALL = 9  # pixels: smaller regions are specks, unless the analyst says otherwise
+SMOOTHED = 0.5  # pixels that rounding may move a boundary, on top of what simplifying may
+_BATCH = 1_000_000  # corners of polygons held at one time
+_THREADS = 2  # strips traced at a time
 
 
-def landcover(
-    classes: Path, confidence: Path, out_dir: Path, class_entries: Sequence[tuple[int, str, str]]
-) -> dict[str, object]:
-    """Write landcover.parquet, landcover.geojson, landcover.qml and confidence.qml into `out_dir`.
-
-    A polygon is a 4-connected region of one class, on pixel edges; pixels inside the area that were not observed
-    (254) make polygons too, of class `unobserved`. Attributes: `class`, `name`, `area_m2` on the ellipsoid,
-    `confidence` (mean of p over its pixels, 0 to 1; null where not observed) and `pixels`.
-
-    Neither map is held in memory, but the polygons of one are: see `geoseg.vector.trace`.
+@dataclass(frozen=True, slots=True)
+class Boundaries:
+    """A map's regions as they are written, and what that took.
 
     Args:
-        classes: uint8 map, 254 not observed, 255 outside.
-        confidence: uint8 map on the same grid, p x 250, 255 none.
-        out_dir: made if missing.
-        class_entries: value, name and colour (#rrggbb) of each class.
+        arcs, regions: exact, after regions that were too small have gone.
+        coordinates, starts: the arcs as they are drawn.
+        tolerance: pixels that these may be off.
+        small: (256,) pixels of each class in regions that have gone.
+    """
 
-    Returns:
-        `polygons`: their number; `area_m2` and `class_polygons`: by name, of every class; `bytes`: by file name.
+    arcs: Arcs
+    regions: Regions
+    coordinates: NDArray[np.float64] | NDArray[np.int32]
+    starts: NDArray[np.int64]
+    tolerance: float
+    small: NDArray[np.int64]
+
+
+def landcover_of_map(classes: Path, confidence: Path, figures: Path, asked: Vectors) -> None:
+    """Writes `landcover.parquet` beside a map that geoseg made, and figures as JSON.
+
+    A polygon is a 4-connected region of one class; pixels inside the area that were not observed (254) make polygons
+    too, of class `unobserved`. Regions under `min_area` are part of a neighbour. Attributes: `class`, `name`, `area_m2`
+    of its pixels on the ellipsoid, `pixels`, `confidence` (mean of p over its pixels, 0 to 1) and `confidence_p10` (a
+    tenth of its pixels are no surer), both null where nothing was observed, and `unobserved_border`, the share of its
+    border beyond which nothing was observed. Polygons come by their first pixel, row by row.
+
+    Neither the maps nor the polygons are held in memory, and the corners as traced lie on disk: see
+    `geoseg.vector.trace`. Simplifying holds about 60 bytes a corner.
 
     Raises:
-        DataError: the maps do not fit each other or hold a class without a name.
-        MachineError: a file cannot be written.
+        DataError: the maps do not fit each other, or the map does not name its classes.
+        MachineError: a file cannot be written, or the map is so noisy that its polygons would not fit.
     """
-    entries = _with_unobserved(class_entries)
     with open_raster(classes) as class_map, open_raster(confidence) as confidence_map:
         _require_fit(class_map, confidence_map)
-        arcs, regions = trace(class_strips(class_map), threads=2, scratch=CornerFile(out_dir))
-        assembly = Assembly(arcs.left, arcs.right, arcs.corners, arcs.starts, len(regions))
-        polygons, values = canonical(assembly.polygons(straighten=True), regions.values)
-        names = _names(values, entries, classes)
-        log.info("%s: %d polygons", classes.name, len(polygons))
-        sums = _sums(polygons, class_map, confidence_map)
-        frame = _frame(polygons, values, names, sums, class_map)
-        longest = _longest_straight(class_map)
-    write_geoparquet(frame, out_dir / "landcover.parquet")
-    write_geojson(frame, out_dir / "landcover.geojson", longest)
-    write_text(out_dir / "landcover.qml", landcover_qml(entries))
-    write_text(out_dir / "confidence.qml", confidence_qml())
-    return _figures(frame, entries, out_dir)
+        names = _names(class_map)
+        estimate(class_strips(class_map)).require(psutil.virtual_memory().available, str(classes))
+        drawn = draw(class_map, asked, classes.parent / "work")
+        _require_named(drawn.regions, names, class_map)
+        attributes = _attributes(drawn, names, class_map, confidence_map)
+        assembly = Assembly(drawn.arcs.left, drawn.arcs.right, drawn.coordinates, drawn.starts, len(drawn.regions))
+        write_layer(
+            lambda: _frames(assembly, attributes, class_map), classes.parent / "landcover", ["parquet"], None, None
+        )
+    log.info("%s: %d polygons", classes.name, len(drawn.regions))
+    write_json(figures, _figures(drawn, attributes, names))
 
 
-def landcover_of_map(classes: Path, confidence: Path, figures: Path) -> None:
-    """`landcover` beside a map that geoseg made and that names its classes itself; figures as JSON in `figures`.
+def draw(class_map: Raster, asked: Vectors, scratch: Path) -> Boundaries:
+    """Regions of a map and their boundaries, as an analyst asked for them.
 
-    Raises:
-        DataError: the map does not name its classes.
+    Args:
+        class_map: uint8, 254 not observed, 255 outside.
+        asked: how.
+        scratch: folder for what does not fit in memory.
     """
-    with open_raster(classes) as class_map:
-        entries = class_map.tags().get("GEOSEG_CLASSES")
-    if entries is None:
-        raise DataError(f"{classes} does not name its classes; name a landcover.tif that geoseg made")
-    write_json(figures, landcover(classes, confidence, classes.parent, [tuple(e) for e in json.loads(entries)]))
+    arcs, traced = trace(class_strips(class_map), threads=_THREADS, scratch=CornerFile(scratch))
+    arcs, regions, small = _cleaned(arcs, traced, asked, class_map)
+    coordinates, starts, tolerance = arcs.corners, arcs.starts, asked.simplify
+    if asked.simplify:
+        coordinates, starts = simplify(arcs, asked.simplify)
+    if asked.smooth:
+        coordinates, starts = smooth(arcs, np.asarray(coordinates, np.float64), starts, SMOOTHED)
+        tolerance += SMOOTHED
+    return Boundaries(arcs, regions, coordinates, starts, tolerance, small)
 
 
-def _sums(polygons: Polygons, class_map: Raster, confidence_map: Raster) -> NDArray[np.float64]:
-    """Area in m2, stored confidence and pixels that have one, summed over each polygon: (3, n)."""
-    geobox = class_map.geobox
-    area = PixelArea(_crs(class_map), geobox.transform, class_map.shape)
-    sums = ZonalSums(polygons, 3, class_map.shape)
-    for window in sums:
-        sums.add(window, np.stack([area(window), *_confidence(confidence_map, window)]))
-    return sums.totals
+def _cleaned(arcs: Arcs, traced: Regions, asked: Vectors, class_map: Raster) -> tuple[Arcs, Regions, NDArray[np.int64]]:
+    """Without regions that are too small; and (256,) pixels of each class in those."""
+    if asked.min_area == 0 or not len(traced):
+        return arcs, traced, np.zeros(256, np.int64)
+    areas, smallest = traced.pixels.astype(np.float64), float(SMALL)
+    if asked.min_area != "auto":
+        areas, smallest = areas * _pixel_areas(arcs, len(traced), class_map), asked.min_area
+    arcs, regions, new_of_old = merge_small(arcs, traced, areas, smallest)
+    gone = regions.values[new_of_old] != traced.values
+    small = np.bincount(traced.values[gone], traced.pixels[gone], 256)
+    return arcs, regions, np.rint(small).astype(np.int64)
 
 
-def _confidence(confidence_map: Raster, window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Stored confidence, 0 where there is none, and 1 where there is one."""
-    stored = confidence_map.read_classes(window)
-    known = stored != NO_CONFIDENCE
-    return np.where(known, stored, 0).astype(np.float64), known.astype(np.float64)
+def _pixel_areas(arcs: Arcs, count: int, class_map: Raster) -> NDArray[np.float64]:
+    """(r,) m2 of a pixel in the topmost row of each region: exact enough where areas matter, for the small ones."""
+    height, width = class_map.shape
+    tops = np.minimum.reduceat(arcs.corners[:, 1], arcs.starts[:-1])
+    first = np.full(count, height - 1)
+    for side in (arcs.left, arcs.right):
+        np.minimum.at(first, side[side >= 0], tops[side >= 0])
+    of_rows = PixelArea(_crs(class_map), class_map.geobox.transform, class_map.shape)(Window(width // 2, 0, 1, height))
+    return of_rows[first, 0]
 
 
-def _frame(
-    polygons: Polygons,
-    values: NDArray[np.uint8],
-    names: NDArray[np.object_],
-    sums: NDArray[np.float64],
-    class_map: Raster,
-) -> geopandas.GeoDataFrame:
-    """The layer, in the CRS of the map."""
-    area, stored, known = sums
-    known = np.where(values == UNOBSERVED[0], 0, known)
-    attributes = {
-        "class": values.astype(np.int32),
-        "name": pandas.array(names, dtype="string"),
-        "area_m2": area,
-        "confidence": np.divide(stored, FULL_CONFIDENCE * known, out=np.full(len(known), np.nan), where=known > 0),
-        "pixels": np.rint(geopandas.GeoSeries(polygons).area.to_numpy()).astype(np.int64),
-    }
-    placed = place(polygons, class_map.geobox.transform)
-    return geopandas.GeoDataFrame(attributes, geometry=placed, crs=_crs(class_map))
+def _attributes(
+    drawn: Boundaries, names: Mapping[int, str], class_map: Raster, confidence_map: Raster
+) -> pandas.DataFrame:
+    """One row a region."""
+    width = class_map.shape[1]
+    area = PixelArea(_crs(class_map), class_map.geobox.transform, class_map.shape)
+    values, top = drawn.regions.values, 0
+    sums = RegionStatistics(drawn.arcs, len(values), width)
+    for stored in class_strips(confidence_map):
+        window = Window(0, top, width, len(stored))
+        sums.add(area(window), stored)
+        top += len(stored)
+    found = sums.finish()
+    t = class_map.geobox.transform
+    unseen = values == UNOBSERVED
+    known = np.where(unseen, np.nan, found.mean)
+    return pandas.DataFrame(
+        {
+            "class": values.astype(np.int32),
+            "name": pandas.array([names[value] for value in values.tolist()], dtype="string"),
+            "area_m2": found.area,
+            "pixels": found.pixels,
+            "confidence": known / FULL_CONFIDENCE,
+            "confidence_p10": np.where(unseen, np.nan, found.decile) / FULL_CONFIDENCE,
+            "unobserved_border": border_share(drawn.arcs, unseen, abs(t.a), abs(t.e)),
+        }
+    )
 
 
-def _figures(frame: geopandas.GeoDataFrame, entries: Sequence[ClassEntry], out_dir: Path) -> dict[str, object]:
-    by_class = frame.groupby("class")
+def _frames(assembly: Assembly, attributes: pandas.DataFrame, class_map: Raster) -> Iterator[geopandas.GeoDataFrame]:
+    """The layer, some polygons at a time; one empty frame where there are none."""
+    crs, transform = _crs(class_map), class_map.geobox.transform
+    for first, last in list(assembly.batches(_BATCH)) or [(0, 0)]:
+        placed = place(assembly.polygons(first, last), transform)
+        rows = attributes.iloc[first:last].reset_index(drop=True)
+        yield geopandas.GeoDataFrame(rows, geometry=placed, crs=crs)
+
+
+def _figures(drawn: Boundaries, attributes: pandas.DataFrame, names: Mapping[int, str]) -> dict[str, object]:
+    by_class = attributes.groupby("class")
     area, count = by_class["area_m2"].sum(), by_class.size()
-    written = ("landcover.parquet", "landcover.geojson", "landcover.qml", "confidence.qml")
     return {
-        "polygons": len(frame),
-        "area_m2": {name: float(area.get(value, 0.0)) for value, name, _ in entries},
-        "class_polygons": {name: int(count.get(value, 0)) for value, name, _ in entries},
-        "bytes": {name: (out_dir / name).stat().st_size for name in written},
+        "features": len(attributes),
+        "area_m2": {name: float(area.get(value, 0.0)) for value, name in names.items()},
+        "class_polygons": {name: int(count.get(value, 0)) for value, name in names.items()},
+        "generalized": {
+            "tolerance_px": drawn.tolerance,
+            "small_pixels": {name: int(drawn.small[value]) for value, name in names.items() if drawn.small[value]},
+        },
     }
 
 
-def _with_unobserved(entries: Sequence[ClassEntry]) -> list[ClassEntry]:
-    return [*entries, UNOBSERVED] if all(value != UNOBSERVED[0] for value, _, _ in entries) else list(entries)
+def _names(class_map: Raster) -> dict[int, str]:
+    """Of the map's classes, by value, what was not observed included."""
+    entries = class_entries(class_map)
+    if entries is None:
+        raise DataError(f"{class_map.path} does not name its classes; name a landcover.tif that geoseg made")
+    return {UNOBSERVED: "unobserved", **{value: name for value, name, _ in entries}}
 
 
-def _names(values: NDArray[np.uint8], entries: Sequence[ClassEntry], path: Path) -> NDArray[np.object_]:
-    """Name of each polygon's class."""
-    table = np.full(256, None, object)
-    for value, name, _ in entries:
-        table[value] = name
-    names: NDArray[np.object_] = table[values]
-    unknown = sorted(set(values.tolist()) - {value for value, _, _ in entries})
+def _require_named(regions: Regions, names: Mapping[int, str], class_map: Raster) -> None:
+    unknown = sorted(set(np.unique(regions.values).tolist()) - set(names))
     if unknown:
         raise DataError(
-            f"{path} holds the values {', '.join(map(str, unknown))}, which are no class of the model "
-            f"({', '.join(f'{value} {name}' for value, name, _ in entries)}). It was made by another model: make it "
-            "again, or name that model."
+            f"{class_map.path} holds the values {', '.join(map(str, unknown))}, which are none of its classes "
+            f"({', '.join(f'{value} {name}' for value, name in sorted(names.items()))}). It was changed after it was "
+            "made: make it again."
         )
-    return names
 
 
 def _require_fit(class_map: Raster, confidence_map: Raster) -> None:
@@ -177,16 +227,3 @@ def _crs(raster: Raster) -> CRS:
 def _place(raster: Raster) -> str:
     height, width = raster.shape
     return f"({width} x {height} px from {raster.geobox.transform.c}, {raster.geobox.transform.f})"
-
-
-def _longest_straight(class_map: Raster) -> float | None:
-    """Longest edge whose middle moves by less than `_BEND` pixels when it is straight in degrees, units of the CRS.
-
-    On a sphere an edge of length s bows by s^2 / 8R times the tangent of the latitude, taken as 4 (76 degrees).
-    """
-    crs = _crs(class_map)
-    if crs.is_geographic:
-        return None
-    metres = crs.axis_info[0].unit_conversion_factor
-    pixel = abs(class_map.geobox.transform.a) * metres
-    return math.sqrt(8 * _EARTH_RADIUS * _BEND * pixel / 4) / metres

@@ -117,6 +117,7 @@ def make_plan(asked: Request, out: Path) -> Plan:
         views=ViewPlan(config.views.symmetry, tuple(config.views.scales), bundle.card.stride),
         machine=choose_machine(config.compute),
         allow_partial=config.compute.allow_partial,
+        max_seams=config.tiling.max_seams,
         notes=tuple(_notes(area, config, footprints, resampled)),
     )
     require_room(planned, bundle.card, out)

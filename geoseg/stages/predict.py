@@ -24,7 +24,7 @@ from distributed import Client, Future, LocalCluster, as_completed
 from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 
-from geoseg.errors import DataError, ModelError, NetworkError, PartialError
+from geoseg.errors import ConfigError, DataError, ModelError, NetworkError, PartialError
 from geoseg.grid.lattice import cells
 from geoseg.grid.window import Window
 from geoseg.io.bundle import read_bundle
@@ -33,7 +33,7 @@ from geoseg.io.fingerprint import fingerprint, stamp
 from geoseg.io.ledger import Entry, Ledger
 from geoseg.io.plan_file import Machine, Plan
 from geoseg.stages.progress import Meter, meter
-from geoseg.stages.seams import LIMIT, Seams, compute_seams, seam_tasks
+from geoseg.stages.seams import Seams, compute_seams, seam_tasks
 from geoseg.stages.tile import TileTask, blank_tile, compute_tile
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,7 @@ def predict(plan_path: Path, out: Path) -> None:
         DataError: a scene has changed since the plan was made.
         PartialError: some pixels could not be read, and the plan does not allow holes. Everything else is done.
         NetworkError: the scheduler does not answer.
+        ConfigError: the map has more seams than the plan allows.
     """
     plan = Plan.read(plan_path)
     _unchanged(plan)
@@ -193,7 +194,7 @@ def _pass(
 
 
 def _seams(client: Client, plan: Plan, plan_path: Path, entries: Sequence[Entry], folder: Path) -> Seams:
-    """The seams of a few places of the map; more than `LIMIT` of them is told."""
+    """The seams of a few places of the map. Raises `ConfigError` where they are more than the plan allows."""
     tasks = seam_tasks(plan, plan_path, entries, folder)
     futures = [client.submit(compute_seams, task, pure=False) for task in tasks]
     try:
@@ -201,12 +202,12 @@ def _seams(client: Client, plan: Plan, plan_path: Path, entries: Sequence[Entry]
     except (KilledWorker, CancelledError, CommClosedError) as error:
         log.warning("predict: the seams could not be measured: %s", error)
         return Seams()
-    if found.excess is not None and found.excess > LIMIT:
-        log.warning(
-            "predict: %.1f %% of labels near patch borders change when patches are moved, %.1f %% elsewhere: raise "
-            "tiling: halo, or blend patches with tiling: blend",
-            100 * (found.near or 0),
-            100 * (found.elsewhere or 0),
+    if found.excess is not None and found.excess > plan.max_seams:
+        raise ConfigError(
+            f"the map has seams: {100 * (found.near or 0):.2f} % of labels near patch borders change when patches are "
+            f"moved, {100 * (found.elsewhere or 0):.2f} % elsewhere, and {100 * plan.max_seams:g} points more are "
+            f"allowed. Raise tiling: halo (now {plan.patches.halo}), or blend patches with tiling: blend; or accept "
+            "them with tiling: max_seams. What is computed is kept"
         )
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -11,20 +12,21 @@ from typing import Any
 from geoseg import __version__
 from geoseg.io.bundle import read_bundle
 from geoseg.io.commit import sha256, write_json
-from geoseg.io.delivery import PRODUCTS
 from geoseg.io.plan_file import Plan, read_object
+from geoseg.stages.map_areas import map_areas
 
 
-def report(plan_path: Path, tiles: Path, landcover: Path, out: Path) -> dict[str, Any]:
-    """Writes `run.json` to `out`, which is beside the products, and returns it.
+def report(plan_path: Path, tiles: Path, out: Path, made_files: Sequence[Path]) -> dict[str, Any]:
+    """Writes `run.json` to `out`, which is beside what is delivered, and returns it.
 
     Args:
         plan_path: the plan.
         tiles: manifest of the tiles.
-        landcover: figures of the land-cover step.
         out: the file.
+        made_files: what is delivered, and the figures of each product's step, `work/NAME.json`.
     """
-    plan, made, areas = Plan.read(plan_path), read_object(tiles), read_object(landcover)
+    plan, made = Plan.read(plan_path), read_object(tiles)
+    layers = {path.stem: read_object(path) for path in made_files if path.parent != out.parent}
     card = read_bundle(plan.model).card
     pixels = plan.window.width * plan.window.height
     observed = sum(t["observed"] for t in made["tiles"])
@@ -43,9 +45,9 @@ def report(plan_path: Path, tiles: Path, landcover: Path, out: Path) -> dict[str
         "unread": made["holes"],
         "seams": made["seams"],
         "computed": {"pixels": made["computed_pixels"], "seconds": made["seconds"]},
-        "polygons": areas["polygons"],
-        "area_m2": areas["area_m2"],
-        "files": {n: sha256(out.parent / n) for n in PRODUCTS},
+        "area_m2": map_areas(out.parent / "landcover.tif"),
+        "layers": layers,
+        "files": {path.name: sha256(path) for path in made_files if path.parent == out.parent},
         "made_by": {"geoseg": __version__, "torch": version("torch"), "python": platform.python_version()},
     }
     write_json(out, figures)

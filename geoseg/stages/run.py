@@ -72,10 +72,16 @@ def describe(folder: Path, figures: Mapping[str, Any]) -> Iterator[str]:
     """
     areas: dict[str, float] = figures["area_m2"]
     total = sum(areas.values())
-    yield f"{folder}: {figures['polygons']} polygons, {_area(total)}"
+    yield f"{folder}: {_area(total)}; {describe_layers(figures)}"
     for name, area in areas.items():
         if area or name != "unobserved":
             yield f"  {name:16} {_area(area):>14} {100 * area / total if total else 0:6.1f} %"
+
+
+def describe_layers(figures: Mapping[str, Any]) -> str:
+    """How much each layer holds, such as `120 polygons of land cover, 48 buildings`."""
+    words = {"landcover": "polygons of land cover", "buildings": "buildings", "roads": "roads", "instances": "objects"}
+    return ", ".join(f"{figures['layers'][name]['features']} {words[name]}" for name in figures["layers"])
 
 
 def _area(square_metres: float) -> str:

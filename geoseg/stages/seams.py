@@ -26,7 +26,6 @@ from geoseg.raster.coding import OUTSIDE, UNOBSERVED
 from geoseg.stages.answer import answer, read_context, read_patches
 from geoseg.stages.tile import mosaic_of, opened, predictor_of
 
-LIMIT = 0.005  # of `excess`; vhr-rgb has 0.0004 with its halo of 192 px, 0.006 with 64 px, 0.013 with none
 SHARE = 0.05  # of a run's patches that may be computed again to measure its seams
 MOST = 8  # samples of a run
 

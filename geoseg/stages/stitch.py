@@ -15,11 +15,12 @@ from geoseg.config import Card
 from geoseg.grid.window import Window
 from geoseg.io.bundle import read_bundle
 from geoseg.io.cog import Colour, write_cog
-from geoseg.io.commit import sha256
+from geoseg.io.commit import sha256, write_text
 from geoseg.io.delivery import forget_figures
 from geoseg.io.plan_file import Plan, read_object
 from geoseg.io.tile_file import read_tile
 from geoseg.raster.coding import NO_CONFIDENCE, OUTSIDE, UNOBSERVED
+from geoseg.report.styles import confidence_qml, landcover_qml
 from geoseg.stages.predict import predict
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ UNOBSERVED_COLOUR: Colour = (128, 128, 128, 255)
 
 
 def stitch(plan_path: Path, tiles: Path, out: Path) -> None:
-    """Writes `landcover.tif` and `confidence.tif` into `out`. Memory does not grow with the map.
+    """Writes `landcover.tif`, `confidence.tif` and their styles into `out`. Memory does not grow with the map.
 
     A tile that is missing or changed since it was computed is computed again first.
 
@@ -65,6 +66,8 @@ def stitch(plan_path: Path, tiles: Path, out: Path) -> None:
         description="probability of the mapped class x 250",
         tags=tags,
     )
+    write_text(out / "landcover.qml", landcover_qml(class_entries(card)))
+    write_text(out / "confidence.qml", confidence_qml())
 
 
 def class_entries(card: Card) -> list[tuple[int, str, str]]:

@@ -1,7 +1,7 @@
 """Regions of a class map as polygons: numbered the same way whoever traced them, and put on the ground.
 
 Polygons here are in pixel coordinates: x is the column and y the row of a pixel corner, whole numbers. So they
-are exact, and sums over their pixels (`geoseg.vector.zonal`) are too.
+are exact.
 """
 
 from __future__ import annotations

@@ -26,7 +26,8 @@ FULL = {
         },
     },
     "products": ["landcover"],
-    "tiling": {"patch_size": 512, "halo": 128, "exact": False, "tile_patches": 2},
+    "vectors": {"formats": ["geojson"], "min_area": 50, "simplify": 0.5, "smooth": False},
+    "tiling": {"patch_size": 512, "halo": 128, "exact": False, "tile_patches": 2, "max_seams": 0.01},
     "compute": {
         "workers": 2,
         "threads": "auto",
@@ -109,6 +110,9 @@ NUMBERS = [
     *((("tiling", "patch_size"), v) for v in (0, -32, 500, 8224, 512.5, "512", True)),
     *((("tiling", "halo"), v) for v in (-32, 100, 4128, 64.5, "64", True)),
     *((("tiling", "tile_patches"), v) for v in (0, 17, 1.5, "2", True)),
+    *((("tiling", "max_seams"), v) for v in (-0.1, 1.5, "few", True)),
+    *((("vectors", "min_area"), v) for v in (-1, "small", True)),
+    *((("vectors", "simplify"), v) for v in (-0.5, 21, "much", True)),
     *((("compute", "workers"), v) for v in (0, -1, 1025, 1.5, "many", True)),
     *((("compute", "threads"), v) for v in (0, -1, 1025, 1.5, "many", True)),
 ]
@@ -133,6 +137,8 @@ WORDS = {
     ("compute", "precision"): ("bfloat-16", "bfloat16"),
     ("products", 0): ("Landcovers", "landcover"),
     ("tiling", "exact"): ("yes", "true"),
+    ("vectors", "formats", 0): ("geojsn", "geojson"),
+    ("vectors", "smooth"): ("yes", "true"),
     ("area", "fix"): ("no", "false"),
     ("grid", "gsd"): ("automatic", "auto"),
 }

@@ -130,7 +130,7 @@ def require_same_map(out, data, model, folder):
 def test_segment_maps_bands_in_several_files_as_if_they_were_one(model, tmp_path):
     data = drawn(tmp_path)
     ways = {"workers": 1, "threads": 1, "precision": "float32", "device": "cpu"}
-    options = SegmentOptions(bands="blue", band_files=tuple(data.others.items()), **ways)
+    options = SegmentOptions(max_seams=1.0, bands="blue", band_files=tuple(data.others.items()), **ways)
     segment(data.first, str(model.folder), tmp_path / "out", options)
     require_same_map(tmp_path / "out", data, model, tmp_path)
 

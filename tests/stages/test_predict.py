@@ -19,7 +19,7 @@ from numpy.testing import assert_array_equal
 from torch import nn
 
 from geoseg.config import AoiFile
-from geoseg.errors import DataError, ModelError, PartialError
+from geoseg.errors import ConfigError, DataError, ModelError, PartialError
 from geoseg.grid.lattice import Lattice
 from geoseg.grid.patches import PatchPlan
 from geoseg.io.bundle import read_bundle
@@ -73,6 +73,7 @@ def planned(scene: Path, model: Path, out: Path, /, **changes) -> Path:
         "dates": {"2024-05-01": {"scenes": [str(scene)]}},
         "compute": {"workers": 1, "threads": 1, "precision": "float32", "device": "cpu"},
         **changes,
+        "tiling": {"max_seams": 1, **changes.get("tiling", {})},  # random weights are not steady
     }
     config = AoiFile.model_validate_json(json.dumps(data))
     entries = next(iter(config.dates.values())).entries
@@ -138,6 +139,17 @@ def test_a_run_measures_its_seams_on_a_few_of_its_patches(scene, model, tmp_path
     assert found == again.figures()  # as measured from imagery alone
     predict(path, tmp_path / "tiles.json")  # nothing left to do
     assert json.loads((tmp_path / "tiles.json").read_text())["seams"] == found
+
+
+def test_more_seams_than_allowed_stop_the_step_and_lose_nothing(scene, model, tmp_path):
+    path = planned(scene, model, tmp_path, tiling={"tile_patches": 1, "max_seams": 0.0, "halo": 0})
+    with pytest.raises(ConfigError, match=r"the map has seams: .* Raise tiling: halo \(now 0\), or blend patches"):
+        predict(path, tmp_path / "tiles.json")
+    assert not (tmp_path / "tiles.json").exists()
+    path = planned(scene, model, tmp_path, tiling={"tile_patches": 1, "halo": 0})
+    predict(path, tmp_path / "tiles.json")
+    made = json.loads((tmp_path / "tiles.json").read_text())
+    assert made["computed_pixels"] == 0 and made["seams"]["excess"] > 0
 
 
 def test_exact_halo_is_the_untiled_answer(scene, tmp_path):

@@ -4,11 +4,9 @@ import shapely
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_array_equal
 
 from geoseg.vector.polygonize import canonical, place
-from geoseg.vector.zonal import ZonalSums
 from tests.vector.maps import label_maps, regions
 
 
@@ -46,29 +44,3 @@ def test_placed_corners_are_exact_and_rings_counterclockwise():
     placed = place(polygons, Affine(0.8, 0, 380_000, 0, -0.8, 2_790_000))
     assert shapely.is_ccw(shapely.get_exterior_ring(placed)).all()
     assert shapely.bounds(placed[2]).tolist() == [380_000 + 0.8, 2_790_000 - 1.6, 380_000 + 1.6, 2_790_000 - 0.8]
-
-
-@settings(max_examples=50, deadline=None)
-@given(label_maps, st.integers(1, 9), st.data())
-def test_zonal_sums_are_those_of_burned_polygons(classes, side, data):
-    polygons, _ = canonical(*regions(classes))
-    values = data.draw(arrays(np.float64, (2, *classes.shape), elements=st.integers(-50, 250)))
-    sums = ZonalSums(polygons, 2, classes.shape, side)
-    for window in sums:
-        sums.add(window, values[:, *window.slices])
-    for n, polygon in enumerate(polygons):
-        inside = rasterio.features.rasterize([polygon], classes.shape).astype(bool)
-        assert_array_equal(sums.totals[:, n], values[:, inside].sum(axis=1))
-
-
-def test_zonal_sums_of_fractions_keep_their_digits_in_a_wide_map():
-    rng = np.random.default_rng(1)
-    classes = rng.integers(0, 3, (40, 3000), dtype=np.uint8)
-    area = 0.64 * (1 + 1e-4 * rng.random((1, 40, 3000)))
-    polygons, values = canonical(*regions(classes))
-    sums = ZonalSums(polygons, 1, classes.shape)
-    for window in sums:
-        sums.add(window, area[:, *window.slices])
-    per_class = np.bincount(values, weights=sums.totals[0])
-    assert_allclose(per_class, np.bincount(classes.ravel(), weights=area.ravel()), rtol=1e-12)
-    assert_allclose(sums.totals[0] / shapely.area(polygons), 0.64, rtol=1.01e-4)

@@ -3,16 +3,8 @@ rule report:
     input:
         plan="<results>/{aoi}/{date}/work/plan.json",
         tiles="<results>/{aoi}/{date}/work/tiles.json",
-        figures="<results>/{aoi}/{date}/work/landcover.json",
-        products=multiext(
-            "<results>/{aoi}/{date}/",
-            "landcover.tif",
-            "confidence.tif",
-            "landcover.parquet",
-            "landcover.geojson",
-            "landcover.qml",
-            "confidence.qml",
-        ),
+        figures=lambda w: asked.figures(w.aoi, w.date),
+        delivered=lambda w: asked.delivered(w.aoi, w.date),
     output:
         "<results>/{aoi}/{date}/run.json",
     log:
@@ -20,8 +12,7 @@ rule report:
     benchmark:
         "<results>/{aoi}/{date}/logs/report.tsv"
     params:
-        products=lambda w: asked.settings(w.aoi, w.date, "products"),
         model=lambda w: asked.model(w.aoi),
         version=VERSIONS["report"],
     shell:
-        "geoseg report {input.plan:q} {input.tiles:q} {input.figures:q} {output:q} 2> {log:q}"
+        "geoseg report {input.plan:q} {input.tiles:q} {output:q} {input.figures:q} {input.delivered:q} 2> {log:q}"

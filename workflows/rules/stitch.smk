@@ -1,4 +1,4 @@
-# The two maps, from tiles.
+# The two maps, from tiles, and their styles.
 rule stitch:
     input:
         plan="<results>/{aoi}/{date}/work/plan.json",
@@ -6,6 +6,7 @@ rule stitch:
     output:
         classes="<results>/{aoi}/{date}/landcover.tif",
         confidence="<results>/{aoi}/{date}/confidence.tif",
+        styles=multiext("<results>/{aoi}/{date}/", "landcover.qml", "confidence.qml"),
     log:
         "<results>/{aoi}/{date}/logs/stitch.log",
     benchmark:

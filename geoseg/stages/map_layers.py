@@ -1,0 +1,65 @@
+"""The layers of buildings and roads, written beside the maps that they are drawn from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from geoseg.config import Buildings, Roads
+from geoseg.errors import DataError
+from geoseg.io.commit import write_json
+from geoseg.io.delivery import GEOMETRY, GRAPH, class_of, has_class
+from geoseg.io.graphml import write_graphml
+from geoseg.io.label_values import class_entries
+from geoseg.io.rasters import open_raster
+from geoseg.io.vectors import write_layer
+from geoseg.report.styles import buildings_qml, road_nodes_qml, roads_qml
+from geoseg.stages.buildings import BuildingSettings, buildings
+from geoseg.stages.roads import RoadSettings, roads
+from geoseg.vector.footprints import FootprintRules
+
+_TILE = 2048  # side of the tiles in which roads are thinned, pixels
+
+
+def buildings_of_map(classes: Path, confidence: Path, figures: Path, asked: Buildings) -> None:
+    """Writes `buildings.parquet` and its style beside a class map, and figures as JSON.
+
+    Raises:
+        DataError: the map cannot be used, or has no class of buildings.
+    """
+    names = _class_names(classes)
+    road = class_of("roads", names) if has_class("roads", names) else None
+    rules = FootprintRules(
+        asked.tolerance, asked.min_iou, asked.max_area_change, asked.radius, asked.trust, asked.outline_tolerance
+    )
+    settings = BuildingSettings(asked.min_area, asked.max_hole, asked.neck, rules)
+    layer, found = buildings(classes, confidence, class_of("buildings", names), road, settings)
+    write_layer(lambda: [layer], classes.parent / "buildings", ["parquet"], buildings_qml(), None)
+    write_json(figures, {"features": len(layer), **found})
+
+
+def roads_of_map(classes: Path, confidence: Path, figures: Path, asked: Roads) -> None:
+    """Writes `roads.parquet`, `road_nodes.parquet`, their styles and `roads.graphml` beside a class map, and figures.
+
+    Raises:
+        DataError: the map cannot be used, or has no class of roads.
+    """
+    names, folder = _class_names(classes), classes.parent
+    blocked = (class_of("buildings", names),) if has_class("buildings", names) else ()
+    settings = RoadSettings(class_of("roads", names), blocked, **asked.model_dump(), tile=_TILE)
+    made = roads(classes, confidence, settings)
+    for stem, frame, style in (
+        ("roads", made.edges, roads_qml("width_mean_m")),
+        ("road_nodes", made.nodes, road_nodes_qml()),
+    ):
+        write_layer(lambda frame=frame: [frame], folder / stem, ["parquet"], style, None, GEOMETRY[stem])
+    write_graphml(made.edges, made.nodes, folder / GRAPH)
+    write_json(figures, {"features": len(made.edges), **made.figures})
+
+
+def _class_names(classes: Path) -> list[str]:
+    """Of a map's classes, by value."""
+    with open_raster(classes) as raster:
+        entries = class_entries(raster)
+    if entries is None:
+        raise DataError(f"{classes} does not name its classes; name a landcover.tif that geoseg made")
+    return [name for _, name, _ in sorted(entries)]
