@@ -26,7 +26,6 @@ from geoseg.io.layers.digest import Digest, damaged, require_same
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _BOX = pa.struct([(name, pa.float64()) for name in _CORNERS])
 _NAMES = ("Point", "LineString", "LinearRing", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon")
-_LEVEL = 3  # of zstd: the next one takes twice as long for some percent
 
 
 def write(batches: Batches, path: Path) -> None:
@@ -105,7 +104,7 @@ def _write(frames: Batches, crs: CRS, schema: pa.Schema, part: Path) -> tuple[Di
     """Writes the file; what is in it, and the metadata that says so."""
     meant, kinds = Digest(schema), set[str]()
     full = schema.append(pa.field(GEOMETRY, pa.binary())).append(pa.field("bbox", _BOX))
-    with pq.ParquetWriter(part, full, compression="zstd", compression_level=_LEVEL) as writer:
+    with pq.ParquetWriter(part, full, compression="zstd") as writer:
         for frame in pieces(frames):
             shapes = frame.geometry.to_numpy()
             table, bounds = to_table(frame, schema), shapely.bounds(shapes)
