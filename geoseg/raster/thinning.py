@@ -20,6 +20,7 @@ Ints = NDArray[np.int32]
 
 TURNS = 4  # turns of a round
 _PARITIES = np.array([[0, 0], [1, 1], [0, 1], [1, 0]], np.int64)
+_TURN_OF = np.array([[0, 2], [3, 1]], np.int64)  # by parity of row and column
 _AROUND = np.array([[0, 1], [-1, 1], [-1, 0], [-1, -1], [0, -1], [1, -1], [1, 0], [1, 1]], np.int64)  # E, NE, N, ...
 
 
@@ -50,11 +51,15 @@ def thin(mask: Mask, level: Ints, levels: int, rest: int, origin: tuple[int, int
         (height, width); exact where `TURNS * (levels + rest)` pixels or more from the edge of the array.
     """
     framed = np.pad(mask, 1)
-    order = np.flatnonzero(framed)
-    free = np.minimum(np.pad(level, 1).ravel()[order], levels)
-    by_level = np.argsort(free, kind="stable")
-    starts = np.searchsorted(free[by_level], np.arange(1, levels + 2))
-    _thin(framed, order[by_level], starts, rest, np.array(origin, np.int64) - 1, _SIMPLE, _ENDS, _PARITIES, _AROUND)
+    pixels = np.flatnonzero(framed)
+    row, col = pixels // framed.shape[1] + origin[0] - 1, pixels % framed.shape[1] + origin[1] - 1
+    turn = _TURN_OF[row & 1, col & 1]
+    step = np.minimum(np.pad(level, 1).ravel()[pixels], levels) - 1
+    slot = turn * levels + step
+    order = np.argsort(slot, kind="stable")
+    starts = np.searchsorted(slot[order], np.arange(TURNS * levels + 1)).astype(np.int64)
+    around = _AROUND[:, 0] * framed.shape[1] + _AROUND[:, 1]
+    _thin(framed.ravel(), pixels[order], starts, levels, rest, around, _SIMPLE & ~_ENDS)
     return np.ascontiguousarray(framed[1:-1, 1:-1])
 
 
@@ -100,31 +105,32 @@ def _code(mask, row, col, around):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _thin(mask, pixels, starts, rest, origin, simple, ends, parities, around):  # type: ignore[no-untyped-def]
-    width = mask.shape[1]
-    levels = len(starts) - 1
-    active = np.empty(len(pixels), np.int64)
-    count = 0
+def _thin(mask, pixels, starts, levels, rest, around, may_go):  # type: ignore[no-untyped-def]
+    """Takes pixels away; `starts[turn * levels + step]` is where those begin that are free from a step on."""
+    turns = (len(starts) - 1) // levels
+    active = pixels.copy()  # those of a turn that are free and there lie at the front of the turn's own stretch
+    count = np.zeros(turns, np.int64)
     for step in range(levels + rest):
-        if step < levels:
-            for k in range(starts[step], starts[step + 1]):
-                active[count] = pixels[k]
-                count += 1
-        for turn in range(len(parities)):
-            for k in range(count):
-                row, col = active[k] // width, active[k] % width
-                if (row + origin[0]) & 1 != parities[turn, 0] or (col + origin[1]) & 1 != parities[turn, 1]:
-                    continue
-                if mask[row, col]:
-                    code = _code(mask, row, col, around)
-                    if simple[code] and not ends[code]:
-                        mask[row, col] = False
-        kept = 0
-        for k in range(count):
-            if mask[active[k] // width, active[k] % width]:
-                active[kept] = active[k]
-                kept += 1
-        count = kept
+        for turn in range(turns):
+            first = starts[turn * levels]
+            size = count[turn]
+            if step < levels:
+                for k in range(starts[turn * levels + step], starts[turn * levels + step + 1]):
+                    active[first + size] = pixels[k]
+                    size += 1
+            kept = 0
+            for k in range(first, first + size):
+                at = active[k]
+                code = 0
+                for n in range(8):
+                    if mask[at + around[n]]:
+                        code |= 1 << n
+                if may_go[code]:
+                    mask[at] = False
+                else:
+                    active[first + kept] = at
+                    kept += 1
+            count[turn] = kept
 
 
 @njit(cache=True, nogil=True)

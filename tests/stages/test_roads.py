@@ -143,6 +143,13 @@ def test_all_road_and_noise(tmp_path):
     assert np.isfinite(run(tmp_path, noise).edges["length_m"]).all()
 
 
+def test_noise_beyond_measure_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("geoseg.stages.roads.MOST_PIXELS", 1000)
+    noise = np.random.default_rng(0).choice([1, ROAD], (150, 150)).astype(np.uint8)
+    with pytest.raises(DataError, match="leave roads out of products:"):
+        run(tmp_path, noise)
+
+
 def test_degrees_give_metres(tmp_path):
     # at 60 degrees north a degree of longitude is half as long: pixels of 1 m by 1 m, told in degrees
     transform = Affine(1 / 55_800, 0, 15, 0, -1 / 111_412, 60)
