@@ -55,16 +55,25 @@ class _Drawn:
 
 
 def check_landcover(path: Path, class_map: Raster, allowed: Allowed) -> tuple[dict[str, Any], list[str]]:
-    """Figures, areas in pixels, and what does not hold: validity, overlaps, gaps, area of each class."""
+    """Figures, areas in pixels, and what does not hold: validity, overlaps, gaps, area of each class.
+
+    The difference of a class's areas over the length of its boundary is how far that has moved on average.
+    """
     transform = class_map.geobox.transform
     pixel = abs(transform.a * transform.e)
     raster = _pixels(class_map)
     drawn = _Drawn()
     proof = coverage(drawn.batches(path))
     gap = int(raster.sum()) - proof.area / pixel
-    bounds = _bounds(drawn, allowed, max(abs(transform.a), abs(transform.e)), pixel, _names(class_map))
+    side = max(abs(transform.a), abs(transform.e))
+    bounds = _bounds(drawn, allowed, side, pixel, _names(class_map))
     by_class = {
-        name: {"raster_px": int(raster[value]), "polygons_px": float(drawn.area[value] / pixel), "allowed_px": bound}
+        name: {
+            "raster_px": int(raster[value]),
+            "polygons_px": float(drawn.area[value] / pixel),
+            "allowed_px": bound,
+            "boundary_px": float(drawn.length[value] / side),
+        }
         for value, (name, bound) in bounds.items()
         if raster[value] or drawn.count[value]
     }
