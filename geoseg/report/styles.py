@@ -130,7 +130,7 @@ def _categories(root: ET.Element, attribute: str, kind: str, entries: Sequence[t
 
 def _vector_renderer(root: ET.Element, kind: str, **attributes: str) -> ET.Element:
     plain = {"enableorderby": "0", "forceraster": "0", "symbollevels": "0"}
-    return ET.SubElement(root, "renderer-v2", type=kind, **attributes, **plain)
+    return ET.SubElement(root, "renderer-v2", {"type": kind} | attributes | plain)
 
 
 def _symbol(symbols: ET.Element, kind: str, number: int) -> ET.Element:

@@ -17,8 +17,8 @@ from geoseg.grid.window import Window
 from geoseg.io.label_values import class_entries
 from geoseg.io.layers.geoparquet import Groups
 from geoseg.io.rasters import Raster
+from geoseg.vector.assemble import Polygons
 from geoseg.vector.overlaps import Overlap, overlaps_between, own_overlaps, runs
-from geoseg.vector.polygonize import Polygons
 
 _ROADS = ("road", "roads")
 _LEAST = 1e-6  # pixels; overlaps that are smaller come from the rounding of coordinates

@@ -16,8 +16,8 @@ from geoseg.io.label_values import class_entries
 from geoseg.io.layers.geoparquet import frames_of
 from geoseg.io.rasters import Raster
 from geoseg.raster.coding import OUTSIDE
+from geoseg.vector.assemble import Polygons
 from geoseg.vector.coverage import Coverage, coverage
-from geoseg.vector.polygonize import Polygons
 
 _EXACT = 1e-9  # share of an area that rounding of coordinates may change
 

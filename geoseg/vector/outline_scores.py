@@ -8,7 +8,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from geoseg.vector.polygonize import Polygons
+from geoseg.vector.assemble import Polygons
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
-from geoseg.vector.polygonize import Polygons
+from geoseg.vector.assemble import Polygons
 
 Overlap = tuple[int, float, NDArray[np.float64]]  # how many, area in CRS units squared, (k, 2) a point of each
 

@@ -116,7 +116,8 @@ def _opening_depths(text: NDArray[np.uint8]) -> NDArray[np.int64]:
     depths = np.cumsum(np.where(opens, 1, -1))
     if len(depths) and (depths[-1] != 0 or depths.min() < 0):
         raise ValueError("brackets are not closed")
-    return depths[opens]
+    found: NDArray[np.int64] = depths[opens]
+    return found
 
 
 def _offsets(depths: NDArray[np.int64], depth: int) -> NDArray[np.int64]:
