@@ -43,7 +43,8 @@ import sys, time
 from osgeo import gdal, ogr
 source = gdal.GetDriverByName("MEM").CreateCopy("", gdal.Open(sys.argv[1]))
 for i in range(int(sys.argv[2])):
-    layer = ogr.GetDriverByName("Memory").CreateDataSource("").CreateLayer("a")
+    kept = ogr.GetDriverByName("Memory").CreateDataSource("")
+    layer = kept.CreateLayer("a")
     layer.CreateField(ogr.FieldDefn("v", ogr.OFTInteger))
     started = time.perf_counter()
     gdal.Polygonize(source.GetRasterBand(1), source.GetRasterBand(1).GetMaskBand(), layer, 0)

@@ -23,8 +23,8 @@ class Arcs:
     has a corner at both ends and wherever it changes direction, nowhere else. Left and right are as seen on the
     map with rows going down: walking east, the row above is on the left. They differ, and at most one is outside.
 
-    An arc whose first and last corner are the same is a ring by itself: it has at least five corners, bounds
-    whatever is in it, and starts either at a junction or at its topmost, then leftmost corner.
+    An arc whose first and last corner are the same is closed: it has at least five corners, and starts either at the
+    only junction on it or at its topmost, then leftmost corner.
 
     An arc starts at the end that comes first row by row, a ring eastward where no junction is on it. Arcs are
     ordered by the row, the column and the direction (east, south, west, north) of their start.

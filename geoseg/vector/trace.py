@@ -3,8 +3,10 @@
 Strips are traced on their own, each with the row above it, and what crosses a line between two strips is joined:
 labels of the shared row are united, open ends of arcs are put together. The result does not depend on the strips.
 
-Memory: for each thread a strip, at most 100 bytes for each corner on its boundaries; for the whole map 20 bytes a
-region and 40 bytes an arc; and 16 bytes a corner, which a `Scratch` can hold on disk. Not the map.
+Memory: for each strip at work (one more than threads) its pixels and at most 100 bytes a corner; for the whole map 20
+bytes a region, 160 bytes an arc while joining and 24 after, and 16 bytes a corner, which a `Scratch` can hold on disk.
+Not the map. Measured: pure noise of 4.2 million pixels, 6.4 million arcs and 13.2 million corners, takes 1.2 GB; a
+real land-cover map of 268 million pixels, with 10 million corners, less than 1 GB together with all that follows.
 """
 
 from __future__ import annotations
@@ -91,8 +93,7 @@ def trace(
     """
     scratch = scratch or Memory()
     join = _Join(scratch)
-    jobs = ((rows, line, last) for rows, line, last in _with_row_above(strips))
-    for traced in _ahead(jobs, connectivity == 8, threads):
+    for traced in _ahead(_with_row_above(strips), connectivity == 8, threads):
         join.add(traced)
     return join.finish()
 
@@ -128,8 +129,9 @@ def _trace_strip(rows: Strip, line: int, diagonal: bool, last: bool) -> _Traced:
     nodes, first_row, last_row, parent, values = scan(rows, line, diagonal, last)
     numbers, values = number(parent, values)
     corners, starts, begins, ends, left, right = walk(nodes)
-    renamed = [_renamed(labels, numbers) for labels in (left, right, first_row, last_row)]
-    return _Traced(corners.copy(), starts.copy(), begins.copy(), ends.copy(), *renamed, values)
+    left, right, first_row, last_row = (_renamed(labels, numbers) for labels in (left, right, first_row, last_row))
+    pieces = corners.copy(), starts.copy(), begins.copy(), ends.copy()  # of larger arrays, which can go
+    return _Traced(*pieces, left, right, first_row, last_row, values)
 
 
 class _Join:
@@ -203,14 +205,16 @@ class _Column:
         self._parts.append(part.astype(self._parts[0].dtype))
 
     def whole(self) -> NDArray[Any]:
-        """All parts; call once."""
-        return np.concatenate(self._parts)
+        """All parts, which are no longer kept."""
+        parts, self._parts = self._parts, []
+        return np.concatenate(parts)
 
 
 def _pairs(above: NDArray[np.int64], below: NDArray[np.int64]) -> NDArray[np.int64]:
     """The two numbers that each run of pixels in a shared row has, (k, 2)."""
     changes = (np.diff(above, prepend=-2) != 0) | (np.diff(below, prepend=-2) != 0)
-    return np.column_stack([above, below])[changes & (above >= 0)]
+    pairs: NDArray[np.int64] = np.column_stack([above, below])[changes & (above >= 0)]
+    return pairs
 
 
 @njit(cache=True, nogil=True)

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from geoseg.errors import MachineError
 from geoseg.vector.trace_scan import OFF
 
-_CORNER, _ARC, _REGION = 16, 40, 20  # bytes, of `geoseg.vector.trace`
-_RING = 28  # bytes, of `geoseg.vector.assemble`
+_CORNER, _ARC, _REGION = 16, 160, 20  # bytes at most, as `geoseg.vector.trace` says; assembling takes less
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +26,8 @@ class Estimate:
 
     @property
     def memory(self) -> int:
-        """Bytes that arcs, regions and rings take, at most; 16 a corner of them can be on disk."""
-        return _CORNER * (self.corners + self.arcs) + _ARC * self.arcs + _REGION * self.regions + 2 * _RING * self.arcs
+        """Bytes that tracing takes at most; 16 a corner of them can be on disk."""
+        return _CORNER * self.corners + _ARC * self.arcs + _REGION * self.regions
 
     def require(self, room: int, name: str) -> None:
         """Refuse a map that takes more than `room` bytes.

@@ -1,3 +1,4 @@
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from affine import Affine
 from hypothesis import HealthCheck, example, given, settings
 from numpy.testing import assert_array_equal
 
-from geoseg.errors import DataError
+from geoseg.errors import DataError, MachineError
 from geoseg.io.polygons import CornerFile, class_strips
 from geoseg.io.rasters import open_raster
 from geoseg.vector.assemble import Assembly
@@ -113,3 +114,29 @@ def test_real_labels_come_back(tmp_path):
     assert classes.shape == (2514, 2577)
     assert_array_equal(burned(polygons, values, classes.shape), classes)
     assert shapely.is_valid(polygons).all()
+
+
+def test_a_full_disk_is_told_before_corners_are_lost(tmp_path):
+    corners = np.arange(20_000, dtype=np.int32).reshape(-1, 2)
+    scratch = CornerFile(tmp_path)
+    scratch.append(corners)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, hard))  # files may not grow beyond: as on a full disk
+    try:
+        with pytest.raises(MachineError, match=r"[Ff]ree"):
+            scratch.append(corners)
+            scratch.whole()
+        with pytest.raises(MachineError, match=r"[Ff]ree"):
+            CornerFile(tmp_path).empty(10_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_corners_come_back_in_order(tmp_path):
+    scratch = CornerFile(tmp_path)
+    assert scratch.whole().shape == scratch.empty(0).shape == (0, 2)
+    parts = [np.full((n, 2), n, np.int32) for n in (3, 0, 5)]
+    for part in parts:
+        scratch.append(part)
+    assert_array_equal(scratch.whole(), np.concatenate(parts))
+    assert list(tmp_path.iterdir()) == []
