@@ -5,8 +5,8 @@ import json
 import pytest
 
 from geoseg.errors import ConfigError, ModelError
+from geoseg.io.delivery import files
 from geoseg.io.workflow import read_workflow
-from geoseg.stages.report import PRODUCTS
 from tests.bundles import tiny_bundle
 
 AOI = """area:
@@ -42,7 +42,28 @@ def test_inputs_are_named_from_the_project_folder(project):
     project("x", area="file: area.geojson", scene="../*.tif")
     asked = read_workflow({"aoi": "aoi/x.yaml"})
     assert asked.inputs("x", "2024-05-01") == ["a.tif", "b.tif", "aoi/area.geojson"]
-    assert asked.targets() == [f"results/x/2024-05-01/{file}" for file in (*PRODUCTS, "run.json")]
+    delivered = files(asked.products("x"), ["geojson", "gpkg"])
+    assert {"landcover.gpkg", "buildings.geojson", "roads.graphml", "vectors_check.json"} < set(delivered)
+    assert asked.targets() == [f"results/x/2024-05-01/{file}" for file in (*delivered, "run.json")]
+
+
+def test_products_are_those_that_the_classes_allow(project, tmp_path):
+    path = project("x")
+    asked = read_workflow({"aoi": "aoi/x.yaml"})
+    assert asked.products("x") == ("landcover", "buildings", "roads")
+    assert [p.split("/")[-1] for p in asked.layers("x", "2024-05-01")] == [
+        *("landcover.parquet", "buildings.parquet", "roads.parquet", "road_nodes.parquet")
+    ]
+    path.write_text(path.read_text() + "products: [roads]\nvectors: {formats: [geojsonl]}\n")
+    targets = [p.split("/")[-1] for p in read_workflow({"aoi": "aoi/x.yaml"}).targets()]
+    assert {"roads.geojsonl", "road_nodes.geojsonl", "roads.graphml", "landcover.tif"} < set(targets)
+    assert not any(name in targets for name in ("landcover.parquet", "buildings.parquet", "roads.gpkg"))
+    fields = tiny_bundle(tmp_path / "fields", classes=[{"name": n, "colour": "#000000"} for n in ("crop", "tree")])
+    path = project("x", model=fields.folder)
+    assert read_workflow({"aoi": "aoi/x.yaml"}).products("x") == ("landcover",)
+    path.write_text(path.read_text() + "products: [roads]\n")
+    with pytest.raises(ConfigError, match=r"x\.yaml: products: roads need a class called road, and the model has"):
+        read_workflow({"aoi": "aoi/x.yaml"})
 
 
 def test_several_files_by_commas_or_as_a_list(project):

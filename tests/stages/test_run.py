@@ -95,7 +95,9 @@ def test_a_second_run_is_turned_away(project, monkeypatch):  # H15
 def test_a_dry_run_says_what_is_due_and_leaves_nothing(project, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(project.folder)
     run(project.aoi("dry"), tmp_path / "results", 1, dry_run=True)
-    steps = "planning, mapping, joining tiles, drawing polygons, gathering figures"
+    steps = (
+        "planning, mapping, joining tiles, drawing polygons, writing other formats, checking vectors, gathering figures"
+    )
     assert capsys.readouterr().out == f"dry {DATE}: {steps}\n"
     assert not (tmp_path / "results" / "dry").exists()
 
@@ -134,7 +136,7 @@ def test_stopped_killed_and_run_again(project):  # H06, H08
     assert made.returncode == 0, made.stderr
     assert "planning" not in made.stderr
     assert f"stopped {DATE}: mapping: done in" in made.stderr
-    assert json.loads((folder / DATE / "run.json").read_text())["polygons"] > 0
+    assert json.loads((folder / DATE / "run.json").read_text())["layers"]["landcover"]["features"] > 0
 
 
 @pytest.mark.slow
@@ -147,7 +149,8 @@ def test_strange_folders_and_damaged_results(tmp_path):  # H24, M10
     assert made.returncode == 0, made.stderr
     out = folder / "r é's #b" / "town" / DATE
     figures = json.loads((out / "run.json").read_text())
-    assert f"{figures['polygons']} polygons, 1.54 ha" in made.stdout  # 160 x 96 pixels of 1 m2 at scale 0.99972
+    found = figures["layers"]["landcover"]["features"]
+    assert f"1.54 ha; {found} polygons of land cover" in made.stdout  # 160 x 96 pixels of 1 m2 at scale 0.99972
     assert re.search(r"^  building +\d+\.\d\d ha +\d+\.\d %$", made.stdout, re.MULTILINE)
     assert not [p for p in tmp_path.rglob("INJECTED*") if p.name == "INJECTED"]
 
@@ -270,9 +273,10 @@ def test_only_changed_products_are_put_aside(tmp_path):
 
 
 def test_areas_are_described_in_fitting_units(tmp_path):
-    figures = {"polygons": 3, "area_m2": {"building": 12_500.0, "land": 24_987_500.0, "unobserved": 0.0}}
+    layers = {"landcover": {"features": 3}, "roads": {"features": 0}}
+    figures = {"layers": layers, "area_m2": {"building": 12_500.0, "land": 24_987_500.0, "unobserved": 0.0}}
     assert list(describe(tmp_path, figures)) == [
-        f"{tmp_path}: 3 polygons, 25.0 km²",
+        f"{tmp_path}: 25.0 km²; 3 polygons of land cover, 0 roads",
         "  building                1.25 ha    0.1 %",
         "  land                   25.0 km²  100.0 %",
     ]

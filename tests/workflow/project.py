@@ -43,6 +43,7 @@ class Project:
             "area": {"scenes": True},
             "model": "../model",
             "dates": {DATE: {"scenes": ["../town.tif"]}},
+            "products": ["landcover"],
             "compute": {"device": "cpu", "workers": 1, "threads": 1},
         }
         tiling = {"max_seams": 1, **sections.pop("tiling", {})}  # random weights are not steady

@@ -10,14 +10,16 @@ import yaml
 from tests.workflow.project import DATE, STEPS, Project, due
 
 OTHER = "2020-01-31"
+JOBS = (*STEPS, "translate")  # once for each of two formats
 QUICK = """
 geoseg() {
     case $1 in
         plan) touch "$4" ;;
         predict) touch "$3" ;;
-        stitch) touch "$4/landcover.tif" "$4/confidence.tif" ;;
-        landcover) touch "$4" "${2%.tif}".{parquet,geojson,qml} "${3%.tif}.qml" ;;
-        report) touch "$5" ;;
+        stitch) touch "$4"/{landcover,confidence}.{tif,qml} ;;
+        landcover) touch "$4" "${2%.tif}.parquet" ;;
+        translate | vectors_check) touch "$3" ;;
+        report) touch "$4" ;;
     esac
 }
 """
@@ -30,7 +32,8 @@ def project(tmp_path_factory):
 
 def jobs(text):
     """(rule, aoi, date) of each job of a dry run."""
-    found = re.findall(r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    wildcards: aoi=(.*), date=(.*)$", text, re.MULTILINE)
+    pattern = r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    wildcards: aoi=(.*), date=([^,\n]*)(?:, .*)?$"
+    found = re.findall(pattern, text, re.MULTILINE)
     assert found
     return sorted(found)
 
@@ -48,7 +51,7 @@ def test_a_dry_run_lists_each_step_of_each_date_once(project):
     two = project.aoi("two")
     made = project.snakemake("--dry-run", "--config", f"aoi={one},{two}")
     assert made.returncode == 0, made.stderr
-    expected = [(s, "one", d) for s in STEPS for d in (DATE, OTHER)] + [(s, "two", DATE) for s in STEPS]
+    expected = [(s, "one", d) for s in JOBS for d in (DATE, OTHER)] + [(s, "two", DATE) for s in JOBS]
     assert jobs(made.stdout) == sorted(expected)
     assert not (project.folder / "results").exists()
 
@@ -68,7 +71,9 @@ def test_a_change_makes_due_what_depends_on_it(project, quick):
         "same": {"compute": {"workers": 1, "threads": 1, "device": "cpu"}},  # other order of keys
         "halo": {"tiling": {"halo": 64}},
         "threads": {"compute": {"device": "cpu", "workers": 1, "threads": 2}},
-        "products": {"products": ["landcover"]},  # written out, but as before
+        "products": {"products": ["landcover", "roads"]},
+        "formats": {"vectors": {"formats": ["geojson", "gpkg", "geojsonl"]}},
+        "simplify": {"vectors": {"simplify": 2}},
         "scenes": {"dates": {DATE: {"scenes": [{"path": "../town.tif", "nodata": 0}]}}},
         "newdate": {"dates": {d: {"scenes": ["../town.tif"]} for d in (DATE, OTHER)}},
         "model": {"model": "../other"},
@@ -88,7 +93,9 @@ def test_a_change_makes_due_what_depends_on_it(project, quick):
         "same": set(),
         "halo": everything,
         "threads": everything,  # the plan holds them; which tiles are computed again is the ledger's to say
-        "products": set(),
+        "products": {"roads", "translate", "vectors_check", "report"},
+        "formats": {"translate", "vectors_check", "report"},
+        "simplify": {"landcover", "translate", "vectors_check", "report"},
         "scenes": everything,
         "newdate": everything,  # of the new date only, as the next test shows
         "model": everything,
@@ -98,7 +105,7 @@ def test_a_change_makes_due_what_depends_on_it(project, quick):
 def test_a_new_date_leaves_the_others_alone(project):
     path = project.aoi("newdate", dates={d: {"scenes": ["../town.tif"]} for d in (DATE, OTHER)})
     made = project.snakemake("--dry-run", "--config", f"aoi={path}")
-    assert jobs(made.stdout) == sorted((s, "newdate", OTHER) for s in STEPS)
+    assert jobs(made.stdout) == sorted((s, "newdate", OTHER) for s in JOBS)
 
 
 def test_the_state_is_found_again_from_another_folder(project):
