@@ -47,6 +47,7 @@ def main() -> None:
     started = time.perf_counter()
     arcs, regions, _ = merge_small(arcs, regions, regions.pixels.astype(float), asked.min_pixels)
     merging = time.perf_counter() - started
+    simplify(arcs, 1.0)  # compiled
     before = assemble(arcs.left, arcs.right, arcs.corners.astype(float), arcs.starts, len(regions))
     print(f"{classes.shape[0]} x {classes.shape[1]} px, {len(before)} polygons, {len(arcs.corners)} corners of arcs,")
     print(f"{shapely.get_num_coordinates(before).sum()} of polygons; regions merged in {merging:.2f} s\n")

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-VERTEX_PRICE = 3.0  # x tolerance^3: a bump of 3 px that is 1 px high is worth no vertex at a tolerance of 1 px
+VERTEX_PRICE = 3.0  # x tolerance^2, px3: what leaving out a bump of 3 px that is as high as the tolerance costs
 _REACH = 1024  # points a piece may pass, so that a line across the map takes no time squared
 
 
@@ -49,7 +49,7 @@ def _extend(i, x, y, is_corner, tolerance, cost, before):  # type: ignore[no-unt
     A piece may end at a point that lies within the cone of directions which pass within the tolerance of all
     corners so far, and no nearer than any of these: then they are as near to the piece as to its line.
     """
-    price = VERTEX_PRICE * tolerance**3
+    price = VERTEX_PRICE * tolerance**2
     base = cost[i] + price
     bound, farthest = tolerance * tolerance, 0.0
     axis_x, axis_y = 0.0, 0.0  # the first corner beyond the tolerance; the cone is within 90 degrees of it
