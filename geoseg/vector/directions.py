@@ -9,17 +9,21 @@ direction depends on those within the radius and on no others.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from geoseg.vector.line_fit import curve
+from geoseg.vector.rings import rings
 
 STEP = np.deg2rad(3.0)
 ANGLES = np.arange(30) * STEP  # an angle and the one across it are one direction
 _POINTS = 400  # of longer outlines, evenly spaced ones are taken
 _NOISE = 0.15  # squared pixels: what sampling alone does to the middles of pixel edges
 _CEILING = 20.0
+_LATTICE = 0.5  # share of what the lattice adds to a disc that is taken off: noise breaks some of it
 
 
 def evidence(points: NDArray[np.float64], price: float) -> NDArray[np.float64]:
@@ -31,9 +35,24 @@ def evidence(points: NDArray[np.float64], price: float) -> NDArray[np.float64]:
     """
     every = -(-len(points) // _POINTS)
     cost = curve(points[::every], ANGLES, price / every) * every
+    cost -= _LATTICE * _of_disc(min(len(points), _POINTS) // 4, price)
     noise = max(_NOISE, cost.min() / len(points))
     relative: NDArray[np.float64] = (cost - cost.min()) / noise
     return relative
+
+
+@lru_cache(maxsize=128)
+def _of_disc(side: int, price: float) -> NDArray[np.float64]:
+    """What a disc with that many pixel edges to each side costs along each angle, its mean taken off: a disc has no
+    direction, so this is what the lattice adds. Without it, round masks stand along rows and columns.
+    """
+    total = np.zeros(len(ANGLES))
+    at = np.arange(side + 6) - side / 2 - 2.5
+    for down, right in ((0.0, 0.0), (0.5, 0.0), (0.25, 0.4), (0.4, 0.1)):
+        disc = (at[:, None] - down) ** 2 + (at - right) ** 2 < (side / 2) ** 2
+        if disc.any():
+            total += curve(rings(disc.astype(np.int32), 1)[0].middles, ANGLES, price) / 4
+    return total - total.mean()
 
 
 def directions(

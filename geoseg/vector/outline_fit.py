@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from geoseg.vector.line_fit import Lines, axis_normals, fit_closed
 
 CIRCLE_CORNERS = 32
-_SMALLEST_RADIUS = 4.0  # pixels; a smaller disc and a square are hard to tell apart
-_ROUND = 0.7  # a circle must cost less than this share of what lines cost
+_SMALLEST_RADIUS = 5.0  # pixels; a smaller disc and a square are hard to tell apart
+_ROUND = 0.6  # a circle must cost less than this share of what lines cost
 _SECOND = np.deg2rad(np.arange(15.0, 76.0, 7.5))  # second directions that are tried, from the first
 _SECOND_PRICE = 2.0  # times the price of a line in the first direction
 _POINTS = 400  # of longer outlines, directions are found with evenly spaced ones

@@ -113,7 +113,7 @@ def test_an_l_shape_is_found_again(angle):
     assert iou(found, truth) > 0.97
 
 
-@pytest.mark.parametrize("radius", [5, 9, 20])
+@pytest.mark.parametrize("radius", [6, 9, 20])
 def test_a_circle_is_found_again(radius):
     truth = shapely.Point(50.3, 49.8).buffer(radius)
     ((found, status),) = draw(burn([truth]))
