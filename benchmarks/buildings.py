@@ -13,8 +13,8 @@ that its training did not see (y below 894 250).
 Every method is given the same objects. Quality is over the true polygons that each method's outcome matches with an
 IoU of at least 0.3, so that it is a mean over the same buildings; F1 is at IoU 0.5. Seconds are of one core: for the
 peer its own call, for ours the whole stage, reading and splitting too. Figures are means over the seeds.
-Right angles: share of corners within 2 degrees
-of 90 (outlines along pixel edges have no others, which makes them no more regular).
+Right angles: share of corners within 2 degrees of 90 (outlines along pixel edges have no others, which makes them no
+more regular).
 """
 
 from __future__ import annotations
