@@ -1,7 +1,7 @@
-"""Regions of a class map as polygons: numbered the same way whoever traced them, and put on the ground.
+"""Regions of a class map as polygons, and polygons put on the ground.
 
-Polygons here are in pixel coordinates: x is the column and y the row of a pixel corner, whole numbers. So they
-are exact.
+Polygons here are in pixel coordinates: x is the column and y the row of a pixel corner, whole numbers. Exterior rings
+run clockwise in these numbers, which is counterclockwise on the ground.
 """
 
 from __future__ import annotations
@@ -40,26 +40,6 @@ def polygonize(
     return assembly.polygons(straighten=True), regions.values
 
 
-def canonical(polygons: Polygons, classes: NDArray[np.uint8]) -> tuple[Polygons, NDArray[np.uint8]]:
-    """The same regions in an order, and with rings, that depend on the map alone.
-
-    Regions are ordered by class, then by their first pixel row by row. Exterior rings run clockwise in
-    (col, row) numbers, which is counterclockwise on the ground; interior rings run the other way.
-
-    Args:
-        polygons: (n,) in pixel coordinates.
-        classes: (n,) class of each.
-
-    Returns:
-        Both, reordered; the polygons in shapely's normal form.
-    """
-    if not len(polygons):
-        return polygons, classes
-    first_row, first_col = _first_pixel(polygons)
-    order = np.lexsort((first_col, first_row, classes))
-    return shapely.normalize(polygons[order]), classes[order]
-
-
 def place(polygons: Polygons, transform: Affine) -> Polygons:
     """Polygons in pixel coordinates put into the CRS by `transform`, pixel corner (col, row) to (x, y)."""
     t = transform
@@ -70,11 +50,3 @@ def place(polygons: Polygons, transform: Affine) -> Polygons:
 
     placed: Polygons = shapely.transform(polygons, to_crs)
     return placed
-
-
-def _first_pixel(polygons: Polygons) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Row and column of each region's first pixel, row by row. Regions do not overlap, so no two are alike."""
-    corners, of = shapely.get_coordinates(shapely.get_exterior_ring(polygons), return_index=True)
-    order = np.lexsort((corners[:, 0], corners[:, 1], of))
-    firsts = order[np.flatnonzero(np.diff(of, prepend=-1))]
-    return corners[firsts, 1], corners[firsts, 0]

@@ -14,9 +14,9 @@ from geoseg.errors import DataError, MachineError
 from geoseg.io.polygons import CornerFile, class_strips
 from geoseg.io.rasters import open_raster
 from geoseg.vector.assemble import Assembly
-from geoseg.vector.polygonize import canonical, place
+from geoseg.vector.polygonize import place
 from geoseg.vector.trace import trace
-from tests.vector.maps import label_maps, regions
+from tests.vector.maps import label_maps, ordered, regions
 
 REAL = Path(__file__).parents[2] / "../shared/data/mbrsc/tile6_labels.tif"
 NORTH_UP = Affine(0.8, 0, 380_000.4, 0, -0.8, 2_790_000)
@@ -61,8 +61,8 @@ def test_polygons_are_the_map(tmp_path, classes):
     assert (shapely.get_type_id(polygons) == shapely.GeometryType.POLYGON).all()
     assert shapely.area(polygons).sum() == (classes != 255).sum()  # with the map given back: no overlap anywhere
     expected, expected_values = regions(classes)
-    expected, expected_values = canonical(expected[expected_values != 255], expected_values[expected_values != 255])
-    polygons, values = canonical(polygons, values)
+    expected, expected_values = ordered(expected[expected_values != 255], expected_values[expected_values != 255])
+    polygons, values = ordered(polygons, values)
     assert_array_equal(values, expected_values)
     assert shapely.to_wkb(polygons).tolist() == shapely.to_wkb(expected).tolist()
 
@@ -72,7 +72,7 @@ def test_strips_do_not_show(tmp_path, monkeypatch, pixels):
     classes = np.random.default_rng(3).integers(0, 4, (30, 40), dtype=np.uint8)
     monkeypatch.setattr("geoseg.io.polygons._PIXELS", pixels)
     monkeypatch.setattr("geoseg.io.polygons._ROWS", 7)
-    polygons, values = canonical(*traced(write(tmp_path / "a.tif", classes, blockysize=5)))
+    polygons, values = ordered(*traced(write(tmp_path / "a.tif", classes, blockysize=5)))
     assert_array_equal(burned(polygons, values, classes.shape), classes)
     assert list(tmp_path.iterdir()) == [tmp_path / "a.tif"]  # scratch leaves nothing
 
@@ -110,7 +110,7 @@ def test_a_damaged_map_is_named(tmp_path):
 def test_real_labels_come_back(tmp_path):
     with open_raster(REAL) as raster:
         classes = raster.read_classes()
-        polygons, values = canonical(*polygons_of(raster, tmp_path))
+        polygons, values = ordered(*polygons_of(raster, tmp_path))
     assert classes.shape == (2514, 2577)
     assert_array_equal(burned(polygons, values, classes.shape), classes)
     assert shapely.is_valid(polygons).all()

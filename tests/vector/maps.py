@@ -2,6 +2,7 @@
 
 import numpy as np
 import rasterio.features
+import shapely
 import shapely.geometry
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -16,3 +17,10 @@ def regions(classes):
     polygons = np.empty(len(found), object)
     polygons[:] = [shapely.geometry.shape(geometry) for geometry, _ in found]
     return polygons, np.array([value for _, value in found], np.uint8)
+
+
+def ordered(polygons, values):
+    """The same polygons in an order, and with rings, that do not depend on who traced them."""
+    normal = shapely.normalize(polygons)
+    order = np.lexsort((shapely.to_wkb(normal), values)) if len(values) else slice(0)
+    return normal[order], values[order]
