@@ -65,7 +65,8 @@ def test_polygons_of_an_image(trained):
     figures = segment(trained / "east.tif", str(trained / "out"), trained / "map", SegmentOptions(precision="float32"))
     found = gpd.read_parquet(trained / "map" / "instances.parquet")
     drawn = gpd.read_file(trained / "east.gpkg").to_crs(found.crs)
-    assert figures["layers"]["instances"]["features"] == len(found) < len(HOUSES) + 3 and figures["pixels"]["observed"] == SIDE**2
+    assert figures["layers"]["instances"]["features"] == len(found) < len(HOUSES) + 3
+    assert figures["pixels"]["observed"] == SIDE**2
     for house in drawn.geometry:
         overlap = found.geometry.intersection(house).area / found.geometry.union(house).area
         assert (overlap > 0.5).sum() == 1
