@@ -51,7 +51,7 @@ SETTINGS = RoadSettings(
 )
 Mask = NDArray[np.bool_]
 Lines = NDArray[np.object_]
-REPEATS = 3
+REPEATS = 2
 
 
 def network(width: float) -> Lines:

@@ -11,8 +11,8 @@ from geoseg.vector.road_graph import Floats, Ints, RoadGraph, canonical, dissolv
 from geoseg.vector.road_junctions import ways_out
 
 _ROUNDS = 20  # of pruning; each takes a layer of twigs off
-_SLACK = 3.0  # pixels: junctions nearer are tried whatever the width
-_OFF = 0.6  # times the half-width: how far past their meeting point the roads of one junction may run
+_SLACK = 3.0  # pixels: what widths and places of a skeleton may be off by
+_OFF = 0.8  # times the half-width: how far past their meeting point the roads of one junction may run
 
 
 def pruned(graph: RoadGraph, widths: float, shortest: float) -> RoadGraph:
@@ -58,11 +58,11 @@ def merged(graph: RoadGraph, widths: float, pixel: float) -> RoadGraph:
 
     Args:
         graph: dissolved.
-        widths: times the greater width at the edge's ends.
+        widths: times the lesser width at the edge's ends.
         pixel: side of a pixel, metres.
     """
     lengths = graph.lengths
-    limit = 2 * widths * graph.reach[graph.ends].max(axis=1, initial=0) + _SLACK * pixel
+    limit = 2 * widths * graph.reach[graph.ends].min(axis=1, initial=np.inf) + _SLACK * pixel
     apart = graph.ends[:, 0] != graph.ends[:, 1]
     junctions = (graph.degree[graph.ends] > 2).all(axis=1)
     short = np.flatnonzero(apart & junctions & (lengths < limit) & ~graph.inferred)
@@ -83,11 +83,9 @@ def merged(graph: RoadGraph, widths: float, pixel: float) -> RoadGraph:
 
 def _clusters(graph: RoadGraph, short: Ints, limit: Floats, pixel: float) -> Ints:
     """(n,) the lowest node of each node's cluster; short edges are tried in the order given."""
-    between = set(short.tolist())
-    ways: dict[int, list[tuple[Floats, Floats]]] = {}
+    ways: dict[int, list[tuple[int, Floats, Floats]]] = {}
     for edge, side, middle, normal in zip(*ways_out(graph, graph.degree > 2, pixel), strict=True):
-        if int(edge) not in between:
-            ways.setdefault(int(graph.ends[edge, side]), []).append((middle, normal))
+        ways.setdefault(int(graph.ends[edge, side]), []).append((int(edge), middle, normal))
     cluster = np.arange(len(graph.xy))
     members = {int(n): [int(n)] for n in np.unique(graph.ends[short])}
     for edge in short:
@@ -95,8 +93,8 @@ def _clusters(graph: RoadGraph, short: Ints, limit: Floats, pixel: float) -> Int
         if low == high:
             continue
         both = members[low] + members[high]
-        reach = graph.reach[both].max()
-        known = [way for n in both for way in ways.get(n, [])]
+        reach = graph.reach[both].min()
+        known = [(middle, normal) for n in both for e, middle, normal in ways.get(n, []) if not _joins(graph, e, both)]
         farthest = limit[edge] if len(known) > 2 else min(limit[edge], reach + pixel)
         if np.hypot(*np.ptp(graph.xy[both], axis=0)) >= farthest:
             continue
@@ -108,6 +106,12 @@ def _clusters(graph: RoadGraph, short: Ints, limit: Floats, pixel: float) -> Int
     return cluster
 
 
+def _joins(graph: RoadGraph, edge: int, nodes: list[int]) -> bool:
+    """Whether an edge runs between two of these nodes."""
+    start, end = graph.ends[edge].tolist()
+    return start in nodes and end in nodes
+
+
 def _meet(ways: list[tuple[Floats, Floats]], middle: Floats, reach: float, pixel: float) -> bool:
     """Whether lines, each a point and a normal, pass one point near `middle`."""
     weight, target = 1e-3 * np.eye(2), 1e-3 * middle
@@ -116,7 +120,7 @@ def _meet(ways: list[tuple[Floats, Floats]], middle: Floats, reach: float, pixel
         target = target + normal * (normal @ place)
     point = np.linalg.solve(weight, target)
     off = max((abs(float(normal @ (point - place))) for place, normal in ways), default=0.0)
-    return off <= max(_OFF * reach, pixel)
+    return off <= max(_OFF * reach, _SLACK * pixel)
 
 
 def _spurs(graph: RoadGraph, widths: float, shortest: float) -> tuple[Ints, Floats]:

@@ -70,6 +70,7 @@ def road_network(skeleton: RoadGraph, probe: Probe, road: int, settings: Network
     graph = pruned(merged(graph, settings.merge_widths, pixel), settings.spur_widths, settings.shortest)
     graph = straightened(without_crumbs(graph, settings.shortest), pixel)
     graph = straightened(graph, pixel)  # from where the first has put the junctions
+    graph = merged(graph, settings.merge_widths, pixel)  # some have met now
     graph = bridged(extended(graph, probe, road, pixel), probe, road, settings.gaps, pixel)
     graph = canonical(smoothed(graph, settings.tolerance * _SMOOTHED, pixel))
     mean, least = _widths(graph)
