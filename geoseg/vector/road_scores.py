@@ -206,7 +206,7 @@ def _similarity(own: csr_array, own_node: Ints, other: csr_array, other_node: In
         path = np.isfinite(length) & (length > 0)
         total += np.minimum(1.0, np.abs(there[path] - length[path]) / length[path]).sum()
         paths += int(path.sum())
-    return 1.0 - total / paths if paths else 1.0
+    return float(1.0 - total / paths) if paths else 1.0
 
 
 def _near(lines: Lines, others: Lines, distance: float) -> float:
