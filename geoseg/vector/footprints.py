@@ -3,10 +3,9 @@
 1. Buildings that touch are one site. Its direction comes from its outline and from near sites
    (`geoseg.vector.directions`).
 2. The outline of the site is drawn with lines of that direction (`geoseg.vector.outline_fit`) and cut along shared
-   walls (`geoseg.vector.walls`); lines over a road or over pixels of other
-   sites are moved in (`geoseg.vector.clearance`). A site is accepted where
-   each footprint is valid, agrees with its pixels and has their area, within bounds; else it is tried with closer
-   fits.
+   walls (`geoseg.vector.walls`); lines over a road or over pixels of other sites are moved in
+   (`geoseg.vector.clearance`). A site is accepted where each footprint is valid, agrees with its pixels and has their
+   area, within bounds; else it is tried with closer fits.
 3. A drawn site that reaches over another one is moved in, as that one is, and must pass the same gate again.
 4. What does not pass keeps its outline: simplified where that shares no ground with anything else, along pixel
    edges where it would.
