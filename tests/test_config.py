@@ -71,7 +71,10 @@ RECIPE = {
     [
         ({"mean": [0.0]}, r"2 bands need as many values in mean \(1\)"),
         ({"architecture": "upernet", "batch": 1}, "upernet pools whole windows and needs at least 2 a device"),
-        ({"architecture": "pan", "window": 192, "patch_size": 512}, "window 192 and patch_size 512 .* multiples of 128"),
+        (
+            {"architecture": "pan", "window": 192, "patch_size": 512},
+            "window 192 and patch_size 512 .* multiples of 128",
+        ),
     ],
 )
 def test_recipes_that_cannot_be_fitted(wrong, said):

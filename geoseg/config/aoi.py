@@ -137,26 +137,26 @@ class Vectors(Section):
 class Buildings(Section):
     """Section `buildings`: how footprints are found and drawn."""
 
-    min_area: float = Field(default=10.0, ge=0, description="m2; smaller buildings are left out")
+    min_area: float = Field(default=20.0, ge=0, description="m2; smaller buildings are left out")
     max_hole: float = Field(default=10.0, ge=0, description="m2; smaller holes in buildings are filled")
     neck: float = Field(
-        default=0.6, ge=0, le=1, description="touching buildings are apart where the neck is this share of their width"
+        default=0.5, ge=0, le=1, description="touching buildings are apart where the neck is this share of their width"
     )
-    tolerance: float = Field(default=1.0, gt=0, le=20, description="pixels; much smaller jogs are not drawn")
+    tolerance: float = Field(default=2.0, gt=0, le=20, description="pixels; much smaller jogs are not drawn")
     min_iou: float = Field(
-        default=0.75, ge=0, le=1, description="of a drawn footprint and its pixels, or it is an outline"
+        default=0.6, ge=0, le=1, description="of a drawn footprint and its pixels, or it is an outline"
     )
     max_area_change: float = Field(default=0.05, ge=0, le=1, description="share of its area that drawing may change")
-    radius: float = Field(default=50.0, ge=0, description="m; neighbours this near tell a building's direction, too")
-    trust: float = Field(default=1.0, ge=0, description="weight of all neighbours' directions, in times of its own")
+    radius: float = Field(default=80.0, ge=0, description="m; neighbours this near tell a building's direction, too")
+    trust: float = Field(default=4.0, ge=0, description="weight of all neighbours' directions, in times of its own")
     outline_tolerance: float = Field(default=1.0, ge=0, description="pixels that an outline is simplified by")
 
 
 class Roads(Section):
     """Section `roads`: what a road is, and how the network is drawn. Lengths in metres."""
 
-    max_width: Metres = Field(default=40.0, description="what is wider (car parks) has no middle, but a line round it")
-    max_hole: float = Field(default=20.0, ge=0, description="m2; smaller holes in roads are filled")
+    max_width: Metres = Field(default=60.0, description="what is wider (car parks) has no middle, but a line round it")
+    max_hole: float = Field(default=30.0, ge=0, description="m2; smaller holes in roads are filled")
     evenness: int = Field(default=2, ge=0, le=16, description="pixels by which edges of roads are evened")
     spur_widths: float = Field(
         default=0.75, ge=0, description="road widths that a side line must reach out of its road"
@@ -166,9 +166,9 @@ class Roads(Section):
     )
     merge_widths: float = Field(default=2.0, ge=0, description="road widths within which junctions are one")
     gap: float = Field(default=20.0, ge=0, description="m; longest gap between two ends that is closed as inferred")
-    gap_to_road: float = Field(default=10.0, ge=0, description="m; the same between an end and the road it points at")
+    gap_to_road: float = Field(default=15.0, ge=0, description="m; the same between an end and the road it points at")
     gap_angle: float = Field(default=30.0, ge=0, le=90, description="degrees by which an end may point past the other")
-    tolerance: float = Field(default=1.6, ge=0, description="m that a line may be from the middle of its road")
+    tolerance: float = Field(default=2.0, ge=0, description="pixels that a line may be from the middle of its road")
 
 
 class Compute(Section):

@@ -24,7 +24,9 @@ def capped_distance(mask: Mask, cap: float, step: tuple[float, float]) -> Floats
         (height, width) metres; 0 outside the mask.
     """
     down, across = step
-    return _rows(_columns(np.ascontiguousarray(mask), int(cap / down) + 1), np.float32(cap), down, across)
+    columns = _columns(np.ascontiguousarray(mask), int(cap / down) + 1)
+    found: NDArray[np.float32] = _rows(columns, np.float32(cap), down, across)
+    return found
 
 
 @njit(cache=True, nogil=True)

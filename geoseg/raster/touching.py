@@ -30,7 +30,8 @@ def fill_holes(mask: NDArray[np.bool_], kept: NDArray[np.bool_], max_pixels: int
     fill = np.bincount(outside.ravel(), minlength=count + 1) <= max_pixels
     fill[outside[kept]] = False
     fill[:2] = False  # the mask, and what is around it: the corner comes first
-    return mask | fill[outside]
+    filled: NDArray[np.bool_] = mask | fill[outside]
+    return filled
 
 
 def narrow_apart(

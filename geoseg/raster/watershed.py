@@ -48,7 +48,8 @@ def by_first_pixel(labels: NDArray[np.integer]) -> NDArray[np.int32]:
     first, values = first[values > 0], values[values > 0]
     number = np.zeros(int(labels.max()) + 1, dtype=np.int32)
     number[values[np.argsort(first)]] = np.arange(1, len(values) + 1)
-    return number[labels]
+    numbered: NDArray[np.int32] = number[labels]
+    return numbered
 
 
 class _Parts:

@@ -109,7 +109,7 @@ def draw(class_map: Raster, asked: Vectors, scratch: Path) -> Boundaries:
     arcs, regions, small = _cleaned(arcs, traced, asked, class_map)
     coordinates, starts, tolerance = arcs.corners, arcs.starts, asked.simplify
     if asked.simplify:
-        coordinates, starts = simplify(arcs, asked.simplify)
+        coordinates, starts = simplify(arcs, asked.simplify, _THREADS)
     if asked.smooth:
         coordinates, starts = smooth(arcs, np.asarray(coordinates, np.float64), starts, SMOOTHED)
         tolerance += SMOOTHED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from geoseg.config import Buildings, Roads
@@ -14,7 +15,7 @@ from geoseg.io.rasters import open_raster
 from geoseg.io.vectors import write_layer
 from geoseg.report.styles import buildings_qml, road_nodes_qml, roads_qml
 from geoseg.stages.buildings import BuildingSettings, buildings
-from geoseg.stages.roads import RoadSettings, roads
+from geoseg.stages.roads import RoadSettings, ground_step, roads
 from geoseg.vector.footprints import FootprintRules
 
 _TILE = 2048  # side of the tiles in which roads are thinned, pixels
@@ -45,7 +46,10 @@ def roads_of_map(classes: Path, confidence: Path, figures: Path, asked: Roads) -
     """
     names, folder = _class_names(classes), classes.parent
     blocked = (class_of("buildings", names),) if has_class("buildings", names) else ()
-    settings = RoadSettings(class_of("roads", names), blocked, **asked.model_dump(), tile=_TILE)
+    with open_raster(classes) as raster:
+        pixel = math.sqrt(math.prod(ground_step(raster)))
+    values = {**asked.model_dump(), "tolerance": asked.tolerance * pixel}
+    settings = RoadSettings(class_of("roads", names), blocked, **values, tile=_TILE)
     made = roads(classes, confidence, settings)
     for stem, frame, style in (
         ("roads", made.edges, roads_qml("width_mean_m")),

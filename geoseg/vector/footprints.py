@@ -250,7 +250,9 @@ def _cleared(
 
 def _simplified(site: Site, tolerance: float) -> NDArray[np.object_]:
     """Outlines with fewer corners, shared ones still shared; along pixel edges where that breaks one."""
-    frame = site.in_frame(site.masks)
+    # a vertex at every pixel's corner: where three buildings meet, all of them must have one
+    noded = shapely.transform(shapely.segmentize(site.masks, 1.0), np.rint)
+    frame = site.in_frame(noded)
     simple = site.on_map(shapely.coverage_simplify(frame, tolerance))
     whole = shapely.is_valid(simple) & (shapely.get_type_id(simple) == shapely.GeometryType.POLYGON)
     return simple if whole.all() and not shapely.is_empty(simple).any() else site.masks

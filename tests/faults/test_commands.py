@@ -219,7 +219,9 @@ def test_G05_a_scene_in_degrees_is_mapped_in_metres_with_areas_on_the_ellipsoid(
     image = np.random.default_rng(1).integers(1, 256, (3, side, side)).astype(np.uint8)
     grid = Affine(step, 0, 16.4, 0, -step, 45.0)
     path = write_tif(tmp_path / "degrees.tif", image, transform=grid, crs="EPSG:4326", names=RGB)
-    figures = segment(path, str(model), tmp_path / "out", SegmentOptions(threads=1, device="cpu", gsd=1.0, max_seams=1.0))
+    figures = segment(
+        path, str(model), tmp_path / "out", SegmentOptions(threads=1, device="cpu", gsd=1.0, max_seams=1.0)
+    )
     east, south = 16.4 + side * step, 45.0 - side * step
     truth, _ = Geod(ellps="WGS84").polygon_area_perimeter([16.4, 16.4, east, east], [45, south, south, 45])
     seen = sum(area for name, area in figures["area_m2"].items() if name != "unobserved")

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.features import rasterize
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from geoseg.grid.window import Window
 from geoseg.vector.footprints import MARGIN, FootprintRules, Site, footprints
@@ -200,6 +201,29 @@ def test_drawn_footprints_keep_to_the_gate():
         if status != "outline":
             assert iou(found, mask) >= RULES.min_iou
             assert abs(found.area / mask.area - 1) <= RULES.max_area_change + 1e-9
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_touching_outlines_share_their_walls(seed):
+    """Where walls of several buildings meet halfway along another's, each needs a vertex there to be simplified."""
+    rng = np.random.default_rng(seed)
+    blobs = wobbly(seed)[0] > 0
+    middles = np.argwhere(blobs)[rng.choice(blobs.sum(), min(60, blobs.sum()), replace=False)]
+    nearest = cKDTree(middles).query(np.argwhere(np.ones(blobs.shape)))[1].reshape(blobs.shape)
+    numbered, count = np.zeros(blobs.shape, np.int32), 0
+    for number in range(len(middles)):
+        parts, found = ndimage.label(blobs & (nearest == number))
+        numbered[parts > 0] = parts[parts > 0] + count
+        count += found
+    never = FootprintRules(2.0, min_iou=1.01, max_area_change=0.05, radius=80.0, trust=4.0, outline_tolerance=1.0)
+    turn = np.deg2rad(0.545)  # as of a grid off its central meridian: what is straight in pixels is not quite in metres
+    ground = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    drawn = draw(numbered, ground=ground, rules=never)
+    polygons = np.array([polygon for polygon, _ in drawn], dtype=object)
+    assert {status for _, status in drawn} == {"outline"}
+    assert shapely.is_valid(polygons).all()
+    assert shapely.area(polygons).sum() - shapely.union_all(polygons).area < 1e-6
 
 
 def test_what_cannot_pass_the_gate_keeps_its_outline():

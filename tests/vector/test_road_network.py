@@ -56,7 +56,7 @@ def test_the_middle_of_a_through_road_does_not_sag_towards_a_side_road(width):
     assert ys[np.abs(xs - 150) > 1.5] == pytest.approx(60, abs=1.0)
 
 
-def test_a_roundabout_stays():
+def test_a_roundabout_stays():  # V08
     ring = shapely.Point(150, 100).buffer(25, quad_segs=32).exterior
     arms = [[(20, 100), (125, 100)], [(175, 100), (280, 100)], [(150, 10), (150, 75)]]
     network = network_of(burn(line_array(ring, *arms), 8, SHAPE))
