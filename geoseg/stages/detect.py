@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from geoseg import __version__
-from geoseg.config import Card
+from geoseg.config import AoiFile, Card
 from geoseg.errors import ConfigError, PartialError
 from geoseg.grid.instance import Instance
 from geoseg.grid.patches import PatchPlan
@@ -24,6 +24,7 @@ from geoseg.grid.window import Window
 from geoseg.io.bundle import Bundle, read_bundle
 from geoseg.io.burn import burn
 from geoseg.io.commit import sha256, write_json, write_text
+from geoseg.io.delivery import class_of, products_of
 from geoseg.io.outlines import outlines
 from geoseg.io.plan_file import Plan
 from geoseg.io.scenes import Mosaic
@@ -32,7 +33,9 @@ from geoseg.nn.instances import Detector, load_detector
 from geoseg.raster.instances import Seen, merge
 from geoseg.report.styles import landcover_qml
 from geoseg.stages.answer import Context, network_spec, read_patches
+from geoseg.stages.map_layers import write_detected
 from geoseg.stages.progress import meter
+from geoseg.stages.translate import translate
 from geoseg.stats.pixel_area import PixelArea
 from geoseg.vector.polygonize import place
 
@@ -101,8 +104,10 @@ def min_score(card: Card) -> float:
     return float(found)
 
 
-def write_instances(plan: Plan, out: Path) -> dict[str, Any]:
+def write_instances(plan: Plan, out: Path, config: AoiFile) -> dict[str, Any]:
     """Finds the objects of a plan and writes them into `out`, with `run.json`, whose figures are returned.
+
+    Objects of a class of buildings also become footprints, `buildings.*`, unless `products` leaves them out.
 
     Raises:
         ConfigError: views are asked for, which are for class maps.
@@ -129,11 +134,26 @@ def write_instances(plan: Plan, out: Path) -> dict[str, Any]:
     write_geoparquet(frame, out / "instances.parquet")
     write_geojson(frame, out / "instances.geojson")
     write_text(out / "instances.qml", landcover_qml([(i, c.name, c.colour) for i, c in enumerate(card.classes)]))
+    layers = {"instances": {"features": len(frame)}}
+    if "buildings" in products_of(config.products, card.class_names):
+        layers["buildings"] = _footprints(kept, plan, card, out, config)
     log.info("%d instances, %d below the score %g left out", len(kept), len(found) - len(kept), min_score(card))
     figures = _figures(plan, card, frame, observed, holes, time.monotonic() - started)
-    figures["files"] = {name: sha256(out / name) for name in PRODUCTS}
+    figures["layers"] = layers
+    written = [f"buildings.{end}" for end in ("parquet", "qml", *config.vectors.formats) if "buildings" in layers]
+    figures["files"] = {name: sha256(out / name) for name in (*PRODUCTS, *written)}
     write_json(out / "run.json", figures)
     return figures
+
+
+def _footprints(kept: Sequence[Instance], plan: Plan, card: Card, out: Path, config: AoiFile) -> dict[str, Any]:
+    """Writes the layer of buildings in every format; its figures."""
+    index, (col, row) = class_of("buildings", card.class_names), (plan.window.col_off, plan.window.row_off)
+    objects = [item.shift(-col, -row) for item in kept if item.index == index]
+    found = write_detected(objects, plan.lattice.geobox(plan.window), out, config.buildings)
+    for end in config.vectors.formats:
+        translate(out / "buildings.parquet", out / f"buildings.{end}")
+    return found
 
 
 def instance_frame(
@@ -189,7 +209,6 @@ def _figures(
         "pixels": {"window": plan.window.width * plan.window.height, "observed": observed},
         "unread": holes,
         "seconds": round(seconds, 2),
-        "layers": {"instances": {"features": len(frame)}},
         "min_score": min_score(card),
         "area_m2": {name: float(areas.get(name, 0.0)) for name in card.class_names},
         "made_by": {"geoseg": __version__, "torch": version("torch")},

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
+
+from odc.geo.geobox import GeoBox
 
 from geoseg.config import Buildings, Roads
 from geoseg.errors import DataError
+from geoseg.grid.instance import Instance
 from geoseg.io.commit import write_json
 from geoseg.io.delivery import GEOMETRY, GRAPH, class_of, has_class
 from geoseg.io.graphml import write_graphml
@@ -14,7 +18,7 @@ from geoseg.io.label_values import class_entries
 from geoseg.io.rasters import open_raster
 from geoseg.io.vectors import write_layer
 from geoseg.report.styles import buildings_qml, road_nodes_qml, roads_qml
-from geoseg.stages.buildings import BuildingSettings, buildings
+from geoseg.stages.buildings import BuildingSettings, buildings, detected_buildings
 from geoseg.stages.roads import RoadSettings, ground_step, roads
 from geoseg.vector.footprints import FootprintRules
 
@@ -29,13 +33,30 @@ def buildings_of_map(classes: Path, confidence: Path, figures: Path, asked: Buil
     """
     names = _class_names(classes)
     road = class_of("roads", names) if has_class("roads", names) else None
+    layer, found = buildings(classes, confidence, class_of("buildings", names), road, _settings(asked))
+    write_layer(lambda: [layer], classes.parent / "buildings", ["parquet"], buildings_qml(), None)
+    write_json(figures, {"features": len(layer), **found})
+
+
+def write_detected(objects: Sequence[Instance], geobox: GeoBox, out: Path, asked: Buildings) -> dict[str, object]:
+    """Writes `buildings.parquet` and its style into `out`, from objects that a detector found; its figures.
+
+    Args:
+        objects: in pixels of `geobox`, no two with a pixel in common.
+        geobox: where they are.
+        out: the folder.
+        asked: how footprints are drawn.
+    """
+    layer, found = detected_buildings(objects, geobox, _settings(asked))
+    write_layer(lambda: [layer], out / "buildings", ["parquet"], buildings_qml(), None)
+    return {"features": len(layer), **found}
+
+
+def _settings(asked: Buildings) -> BuildingSettings:
     rules = FootprintRules(
         asked.tolerance, asked.min_iou, asked.max_area_change, asked.radius, asked.trust, asked.outline_tolerance
     )
-    settings = BuildingSettings(asked.min_area, asked.max_hole, asked.neck, rules)
-    layer, found = buildings(classes, confidence, class_of("buildings", names), road, settings)
-    write_layer(lambda: [layer], classes.parent / "buildings", ["parquet"], buildings_qml(), None)
-    write_json(figures, {"features": len(layer), **found})
+    return BuildingSettings(asked.min_area, asked.max_hole, asked.neck, rules)
 
 
 def roads_of_map(classes: Path, confidence: Path, figures: Path, asked: Roads) -> None:

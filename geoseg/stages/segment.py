@@ -80,7 +80,7 @@ def segment(image: Path, model: str, out: Path, options: SegmentOptions) -> dict
         plan = make_plan(asked, out)
         card = read_bundle(plan.model).card
         if card.task == "instances":
-            return write_instances(plan, out)
+            return write_instances(plan, out, asked.config)
         products = products_of(asked.config.products, card.class_names)
         plan.write(plan_path)
         predict(plan_path, tiles)

@@ -77,7 +77,26 @@ def test_polygons_of_an_image(trained):
     assert len(lonlat["features"]) == len(found) and "crs" not in lonlat
     assert shapely.geometry.shape(lonlat["features"][0]["geometry"]).bounds[0] == pytest.approx(56.0, abs=0.1)
     listed = json.loads((trained / "map" / "run.json").read_text())
-    assert set(listed["files"]) == {"instances.parquet", "instances.geojson", "instances.qml"}
+    footprints = {f"buildings.{end}" for end in ("parquet", "geojson", "gpkg", "qml")}
+    assert set(listed["files"]) == {"instances.parquet", "instances.geojson", "instances.qml"} | footprints
+
+
+def test_objects_of_buildings_become_footprints(trained):
+    """Through `segment`: each house once, with the detector's score, drawn with right angles."""
+    options = SegmentOptions(precision="float32", formats="geojsonl")
+    figures = segment(trained / "east.tif", str(trained / "out"), trained / "prints", options)
+    found = gpd.read_parquet(trained / "prints" / "buildings.parquet")
+    drawn = gpd.read_file(trained / "east.gpkg").to_crs(found.crs)
+    assert figures["layers"]["buildings"]["features"] == len(found)
+    for house in drawn.geometry:
+        overlap = found.geometry.intersection(house).area / found.geometry.union(house).area
+        assert (overlap > 0.5).sum() == 1
+    assert found["score"].between(0.5, 1).all() and found["confidence"].isna().all()
+    assert (found["status"] == "regular").mean() > 0.5
+    assert (trained / "prints" / "buildings.geojsonl").exists() and not (trained / "prints" / "buildings.gpkg").exists()
+    only = SegmentOptions(precision="float32", products="landcover")
+    figures = segment(trained / "east.tif", str(trained / "out"), trained / "only", only)
+    assert list(figures["layers"]) == ["instances"]
 
 
 def test_the_same_ground_gives_the_same_instances(trained):
