@@ -118,7 +118,7 @@ def test_order_is_by_first_pixel(tmp_path):
     "asked",
     [EXACT, Vectors(), Vectors(simplify=2.5, min_area=5000), Vectors(smooth=True), Vectors(simplify=0, smooth=True)],
 )
-def test_a_coverage_always_and_the_proof_says_so(tmp_path, asked):
+def test_a_coverage_always_and_the_proof_says_so(tmp_path, asked):  # V01, V02
     classes, confidence = random_maps((300, 260), seed=3)
     figures, frame = run(tmp_path, classes, confidence, asked=asked)
     polygons = frame.geometry.to_numpy()

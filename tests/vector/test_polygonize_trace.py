@@ -106,7 +106,7 @@ def test_polygons_burn_back_to_the_map_and_cover_it_once(classes):
 @given(maps(), st.integers(1, 50), st.integers(1, 3), st.sampled_from([4, 8]))
 @example(HOLES, 1, 2, 4)
 @example(np.full((12, 3), 254, np.uint8), 1, 3, 4)
-def test_strips_and_threads_do_not_show(classes, rows, threads, connectivity):
+def test_strips_and_threads_do_not_show(classes, rows, threads, connectivity):  # V03
     whole = trace([classes], connectivity)
     for one, other in zip(members(whole), members(trace(strips(classes, rows), connectivity, threads)), strict=True):
         assert_array_equal(one, other)
