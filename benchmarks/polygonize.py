@@ -1,24 +1,20 @@
-"""Class maps to shapely polygons: ours against rasterio with shapely, GDAL and xarray-spatial; memory and time by size.
+"""Class maps to shapely polygons: ours against rasterio with shapely, GDAL and xarray-spatial.
 
-    .venv/bin/python benchmarks/polygonize.py speed CLASSES.tif [--noise 0.01] [--repeats 5] [--xarray-spatial]
-    .venv/bin/python benchmarks/polygonize.py size CLASSES.tif [--sides 4096 8192 16384]
+    .venv/bin/python benchmarks/polygonize.py CLASSES.tif [--noise 0.01] [--repeats 5] [--xarray-spatial]
 
-`speed` starts from the array in memory and ends with polygons in memory, the same set of them for the first two
-methods; each is run once before it is timed, methods take turns, and times are medians; where other
-work shares the processors, the time that a method used of them tells more than the wall clock. `size` tiles the map by
-mirroring it to squares of each side, on disk, and in a new process each streams it through: reads strips, traces,
-sums each region's area and confidence, assembles polygons in batches. Peak memory is that of the whole process.
+It starts from the array in memory and ends with polygons in memory, the same set of them for the first two methods;
+each is run once before it is timed, methods take turns, and times are medians; where other work shares the
+processors, the time that a method used of them tells more than the wall clock. `landcover.py` tells how time and memory
+grow with the map.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-import resource
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -31,13 +27,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry import shape
 
-from geoseg.grid.window import Window
-from geoseg.io.polygons import CornerFile, class_strips
-from geoseg.io.rasters import open_raster
-from geoseg.vector.assemble import Assembly
 from geoseg.vector.polygonize import polygonize
-from geoseg.vector.region_stats import RegionStatistics
-from geoseg.vector.trace import trace
 
 Times = tuple[float, float]  # wall clock and processors, seconds
 
@@ -58,19 +48,12 @@ for i in range(int(sys.argv[2])):
 def main() -> None:
     """Prints a table of benchmarks/RESULTS.md."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("table", choices=["speed", "size", "one"])
     parser.add_argument("classes", type=Path)
     parser.add_argument("--noise", type=float, default=0.0, help="share of pixels set to a random class")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--xarray-spatial", action="store_true")
-    parser.add_argument("--sides", type=int, nargs="+", default=[4096, 8192, 16384])
     asked = parser.parse_args()
-    if asked.table == "speed":
-        speed(noisy(asked.classes, asked.noise), asked.repeats, asked.xarray_spatial)
-    elif asked.table == "size":
-        size(asked.classes, asked.sides)
-    else:
-        one(asked.classes)
+    speed(noisy(asked.classes, asked.noise), asked.repeats, asked.xarray_spatial)
 
 
 def noisy(path: Path, share: float) -> NDArray[np.uint8]:
@@ -158,68 +141,6 @@ def xarray_spatial(classes: NDArray[np.uint8]) -> list[Times]:
 
     method(classes[:64, :64])
     return [timed(lambda: method(classes))]
-
-
-def size(source: Path, sides: list[int]) -> None:
-    """Table 2."""
-    with rasterio.open(source) as raster:
-        whole = raster.read(1)
-    print("| side px | polygons | corners | trace s | statistics s | assemble s | all s | peak MB |")
-    print("|---:|---:|---:|---:|---:|---:|---:|---:|", flush=True)
-    times = []
-    for side in sides:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "classes.tif"
-            write(path, mirrored(whole, side))
-            command = [sys.executable, __file__, "one", str(path)]
-            line = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-        print(line, flush=True)
-        times.append(float(line.split("|")[7]))
-    exponent = math.log(times[-1] / times[0]) / math.log((sides[-1] / sides[0]) ** 2)
-    print(f"\ntime grows with pixels to the power of {exponent:.2f}")
-
-
-def mirrored(classes: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """A square of the map, mirrored at its edges where it ends."""
-    rows, cols = (np.arange(side) % (2 * n) for n in classes.shape)
-    rows, cols = (np.minimum(i, 2 * n - 1 - i) for i, n in zip((rows, cols), classes.shape, strict=True))
-    return classes[rows][:, cols]
-
-
-def one(path: Path) -> None:
-    """A row of table 2, in a process of its own."""
-    warm = np.zeros((9, 9), np.uint8)
-    warm[3:5, 3:6] = 1
-    for mapped in (False, True):  # compiled code is read from the cache
-        run_through(warm, path.parent, mapped)
-    started = time.perf_counter()
-    with open_raster(path) as raster:
-        side = raster.shape[1]
-        arcs, regions = trace(class_strips(raster), threads=2, scratch=CornerFile(path.parent))
-        traced = time.perf_counter()
-        sums = RegionStatistics(arcs, len(regions), side)
-        for top in range(0, side, 256):
-            classes = raster.read_classes(Window(0, top, side, min(256, side - top)))
-            sums.add(np.ones(classes.shape), classes)
-        sums.finish()
-    summed = time.perf_counter()
-    assembly = Assembly(arcs.left, arcs.right, arcs.corners, arcs.starts, len(regions))
-    made = sum(len(assembly.polygons(*batch)) for batch in assembly.batches(1_000_000))
-    assembled = time.perf_counter()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(
-        f"| {side} | {made} | {len(arcs.corners)} | {traced - started:.2f} | {summed - traced:.2f} "
-        f"| {assembled - summed:.2f} | {assembled - started:.2f} | {peak:.0f} |"
-    )
-
-
-def run_through(classes: NDArray[np.uint8], folder: Path, mapped: bool) -> None:
-    """Everything once."""
-    arcs, regions = trace([classes], scratch=CornerFile(folder) if mapped else None)
-    sums = RegionStatistics(arcs, len(regions), classes.shape[1])
-    sums.add(np.ones(classes.shape), classes)
-    sums.finish()
-    Assembly(arcs.left, arcs.right, arcs.corners, arcs.starts, len(regions)).polygons()
 
 
 def write(path: Path, classes: NDArray[np.uint8]) -> None:
