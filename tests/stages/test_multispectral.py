@@ -150,6 +150,7 @@ def aoi(folder, data, model, **entry) -> Path:
         "model": str(model.folder),
         "dates": {"2000-03-31": {"scenes": [fields]}},
         "compute": {"workers": 1, "threads": 1, "device": "cpu", "precision": "float32"},
+        "tiling": {"max_seams": 1},  # random weights are not steady
     }
     (folder / "aoi.yaml").write_text(yaml.safe_dump(content))
     return folder / "aoi.yaml"

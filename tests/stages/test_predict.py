@@ -18,7 +18,7 @@ from affine import Affine
 from numpy.testing import assert_array_equal
 from torch import nn
 
-from geoseg.config import AoiFile
+from geoseg.config import AoiFile, Vectors
 from geoseg.errors import ConfigError, DataError, ModelError, PartialError
 from geoseg.grid.lattice import Lattice
 from geoseg.grid.patches import PatchPlan
@@ -37,6 +37,7 @@ from geoseg.stages.predict import _tasks, predict
 from geoseg.stages.seams import seam_score, seam_tasks
 from geoseg.stages.stitch import stitch
 from geoseg.stages.tile import blank_tile
+from geoseg.stages.translate import translate
 from tests.bundles import card, tiny_bundle
 from tests.tiffs import write_tif
 
@@ -97,7 +98,8 @@ def test_P1_tile_size_and_workers_do_not_change_a_byte(scene, model, tmp_path):
         compute = {"workers": workers, "threads": 1, "precision": "float32", "device": "cpu"}
         folder = tmp_path / f"{patches}_{workers}"
         maps(planned(scene, model, folder, tiling={"tile_patches": patches}, compute=compute))
-        landcover_of_map(folder / "landcover.tif", folder / "confidence.tif", folder / "landcover.json")
+        landcover_of_map(folder / "landcover.tif", folder / "confidence.tif", folder / "landcover.json", Vectors())
+        translate(folder / "landcover.parquet", folder / "landcover.geojson")
         files[folder] = [(folder / name).read_bytes() for name in PRODUCTS]
     first, *others = files.values()
     assert all(other == first for other in others)

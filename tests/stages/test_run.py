@@ -70,7 +70,7 @@ def test_a_failing_step_ends_with_its_message_and_exit_code(project):
 @pytest.mark.parametrize(
     ("sections", "code", "message"),
     [
-        ({"tilling": {}}, 2, r"bad\.yaml:\d+:1 +tilling: unknown key; did you mean tiling\?"),
+        ({"veiws": {}}, 2, r"bad\.yaml:\d+:1 +veiws: unknown key; did you mean views\?"),
         ({"model": "../nope"}, 4, "model '../nope' is neither shipped nor imported nor a folder"),
         ({"dates": {DATE: {"scenes": ["../twon.tif"]}}}, 2, "did you mean town.tif"),
     ],
