@@ -20,7 +20,7 @@ def sample(matrix, pixels, names=NAMES, pixel=1.0):
     stratum, reference = np.nonzero(matrix)
     times = matrix[stratum, reference]
     points = [np.repeat(a, times) for a in (stratum, stratum, reference)]
-    mapped = np.diag(pixels)
+    mapped, names = np.diag(pixels), names[: len(pixels)]
     return Strata(names, names, mapped, mapped * pixel), Points(*points, np.full(matrix.sum(), pixel))
 
 
