@@ -9,7 +9,7 @@ from typing import Literal
 from geoseg.config import Product
 from geoseg.errors import ConfigError, DataError
 from geoseg.io.commit import sha256
-from geoseg.io.plan_file import read_object
+from geoseg.io.json_file import read_object
 
 FIGURES = "run.json"
 CHECK = "vectors_check.json"

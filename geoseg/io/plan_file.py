@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from functools import reduce
 from pathlib import Path
@@ -14,6 +13,7 @@ from geoseg.grid.patches import PatchPlan
 from geoseg.grid.views import ViewPlan
 from geoseg.grid.window import Window
 from geoseg.io.commit import write_json
+from geoseg.io.json_file import read_object
 from geoseg.io.scenes import Scene
 
 FORMAT = 3  # of plan.json; a newer one is refused
@@ -117,16 +117,3 @@ def _plan(data: dict[str, Any]) -> Plan:
 def _scene(data: dict[str, Any]) -> PlannedScene:
     scene = {**data["scene"], "bands": tuple(data["scene"]["bands"]), "files": tuple(data["scene"]["files"])}
     return PlannedScene(**{**data, "scene": Scene(**scene), "window": Window(**data["window"])})
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object that one of our own steps wrote to `path`. Raises `ConfigError` where there is none."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path} is missing; run the step that writes it, or geoseg run, first") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ConfigError(f"{path} is damaged ({error}); delete it and run again") from error
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path} does not hold a JSON object; delete it and run again")
-    return data

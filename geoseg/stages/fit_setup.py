@@ -10,7 +10,7 @@ from geoseg.config import Recipe
 from geoseg.errors import ConfigError, ModelError
 from geoseg.io.bundle import Bundle
 from geoseg.io.commit import write_json
-from geoseg.io.plan_file import read_object
+from geoseg.io.json_file import read_object
 from geoseg.nn.augment import Variation
 from geoseg.nn.fitting import FitSettings, Fitted
 from geoseg.nn.precision import device_name, pick_device, pick_fit_precision, require_gpus

@@ -12,7 +12,8 @@ from typing import Any
 from geoseg import __version__
 from geoseg.io.bundle import read_bundle
 from geoseg.io.commit import sha256, write_json
-from geoseg.io.plan_file import Plan, read_object
+from geoseg.io.json_file import read_object
+from geoseg.io.plan_file import Plan
 from geoseg.stages.map_areas import map_areas
 
 

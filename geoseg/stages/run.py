@@ -16,8 +16,8 @@ from geoseg.errors import StoppedError
 from geoseg.io.commit import sweep
 from geoseg.io.delivery import ASIDE, FIGURES, put_aside_changed
 from geoseg.io.engine import command, failure, started, summary
+from geoseg.io.json_file import read_object
 from geoseg.io.lock import locked
-from geoseg.io.plan_file import read_object
 from geoseg.io.steps import WORDS, Watch
 from geoseg.io.workflow import read_workflow
 from geoseg.stages.progress import duration

@@ -17,7 +17,8 @@ from geoseg.io.bundle import read_bundle
 from geoseg.io.cog import Colour, write_cog
 from geoseg.io.commit import sha256, write_text
 from geoseg.io.delivery import forget_figures
-from geoseg.io.plan_file import Plan, read_object
+from geoseg.io.json_file import read_object
+from geoseg.io.plan_file import Plan
 from geoseg.io.tile_file import read_tile
 from geoseg.raster.coding import NO_CONFIDENCE, OUTSIDE, UNOBSERVED
 from geoseg.report.styles import confidence_qml, landcover_qml

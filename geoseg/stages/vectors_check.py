@@ -9,7 +9,7 @@ from typing import Any
 
 from geoseg.errors import DataError
 from geoseg.io.commit import write_json
-from geoseg.io.plan_file import read_object
+from geoseg.io.json_file import read_object
 from geoseg.io.rasters import Raster, open_raster
 from geoseg.io.vectors import FORMATS, count_features
 from geoseg.stages.buildings_check import check_buildings

@@ -9,7 +9,8 @@ from geoseg.grid.lattice import Lattice
 from geoseg.grid.patches import PatchPlan
 from geoseg.grid.views import ViewPlan
 from geoseg.grid.window import Window
-from geoseg.io.plan_file import Machine, Plan, PlannedScene, read_object
+from geoseg.io.json_file import read_object
+from geoseg.io.plan_file import Machine, Plan, PlannedScene
 from geoseg.io.scenes import Scene
 
 PLAN = Plan(
