@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from geoseg.cli import models, start, steps, vector_scores  # noqa: F401 (each adds its commands to the group)
+# each adds its commands to the group
+from geoseg.cli import change, models, start, steps, vector_scores, zones  # noqa: F401
 from geoseg.cli.group import geoseg
 from geoseg.errors import ConfigError, GeosegError
 

@@ -43,11 +43,17 @@ class PixelArea:
 
     def __call__(self, window: Window) -> NDArray[np.float64]:
         """Area of each pixel of `window` (file pixels), m2, (height, width)."""
+        rows, col_cell, col_share = self.factors(window)
+        return rows[:, col_cell] * (1 - col_share) + rows[:, col_cell + 1] * col_share
+
+    def factors(self, window: Window) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.float64]]:
+        """What the areas of `window` are made of, much smaller than they: (height, n) areas at nodes along the columns,
+        m2, and the (width,) node left of each column and how far it is towards the next one, 0 to 1."""
         row_nodes, row_cell, row_share = self._nodes(window.row_off, window.height)
         col_nodes, col_cell, col_share = self._nodes(window.col_off, window.width)
         nodes = self._at(row_nodes, col_nodes)
         rows = nodes[row_cell] * (1 - row_share)[:, None] + nodes[row_cell + 1] * row_share[:, None]
-        return rows[:, col_cell] * (1 - col_share) + rows[:, col_cell + 1] * col_share
+        return rows, col_cell, col_share
 
     def _nodes(self, start: int, count: int) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.float64]]:
         """Nodes along one axis (pixel coordinates), each pixel centre's cell and how far through it, 0 to 1.
