@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 # each adds its commands to the group
-from geoseg.cli import change, models, start, steps, vector_scores, zones  # noqa: F401
+from geoseg.cli import change, models, samples, start, steps, vector_scores, zones  # noqa: F401
 from geoseg.cli.group import geoseg
 from geoseg.errors import ConfigError, GeosegError
 

@@ -12,7 +12,7 @@ FILE = click.Path(path_type=Path)
 GROUPS = {
     "Start": ["init", "check", "run", "segment", "demo"],
     "Models": ["models", "train", "evaluate"],
-    "Change and areas": ["change", "zones"],
+    "Change and areas": ["change", "zones", "sample", "areas"],
     "Steps of a run": [
         *("plan", "predict", "stitch", "landcover", "buildings", "roads", "translate", "vectors_check", "report"),
         *("town", "schemas"),

@@ -69,7 +69,7 @@ class Lots:
         count = int(self._counts[stratum])
         order = np.argsort(drawn)[:count]
         self._places[stratum], self._numbers[stratum] = places[order], drawn[order]
-        if len(order) == count:
+        if len(order) == count > 0:
             self._limits[stratum] = drawn[order[-1]]
 
 

@@ -1,0 +1,100 @@
+"""Pictures of the points of a sample, cut from the imagery that interpreters are to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pyproj import Transformer
+
+from geoseg.grid.window import Window
+from geoseg.io.image import write_picture
+from geoseg.io.rasters import Raster, open_raster
+from geoseg.report.chip import Box, chip, stretched
+from geoseg.stages.drawn import Drawn
+
+CONTEXT = 30  # pixels of the map on each side of the point's own
+_LOOKS = 24  # windows that the stretch is taken from
+_LOOK = 128  # pixels a side
+
+Floats = NDArray[np.float64]
+
+
+class Imagery:
+    """One date: an image, how it is stretched, and where the map's pixels lie in it."""
+
+    def __init__(self, image: Raster, classes: Raster) -> None:
+        self._image, self._map = image, classes
+        bands = list(image.image_bands)
+        self._bands = bands[:3] if len(bands) >= 3 else bands[:1] * 3
+        to_image = Transformer.from_crs(classes.geobox.crs.proj, image.geobox.crs.proj, always_xy=True)
+        self._to_image = to_image
+        self._low, self._high = self._ends()
+
+    def panel(self, row: int, col: int) -> tuple[NDArray[np.uint8], Box]:
+        """(height, width, 3) around a pixel of the map, and the pixel's place in it."""
+        corners = self._place(np.array([row, row + 1.0]), np.array([col, col + 1.0]))
+        around = self._place(
+            np.array([row - CONTEXT, row + 1.0 + CONTEXT]), np.array([col - CONTEXT, col + 1.0 + CONTEXT])
+        )
+        top, left = (int(np.floor(v)) for v in around[:2])
+        window = Window.from_edges(
+            left, top, max(int(np.ceil(around[3])), left + 1), max(int(np.ceil(around[2])), top + 1)
+        )
+        box = (corners[0] - top, corners[1] - left, corners[2] - top, corners[3] - left)
+        return self._read(window), box
+
+    def _place(self, rows: Floats, cols: Floats) -> tuple[float, float, float, float]:
+        """(top, left, bottom, right) in pixels of the image, of a rectangle given by two corners in the map's."""
+        row, col = np.meshgrid(rows, cols)
+        x, y = self._map.geobox.transform * (col.ravel(), row.ravel())
+        image_col, image_row = ~self._image.geobox.transform * self._to_image.transform(x, y)
+        return (float(image_row.min()), float(image_col.min()), float(image_row.max()), float(image_col.max()))
+
+    def _read(self, window: Window) -> NDArray[np.uint8]:
+        """What the image has of a window that may reach outside it."""
+        pixels = np.zeros((3, *window.shape), self._image.dtype)
+        valid = np.zeros(window.shape, bool)
+        if (part := window.intersect(self._image.window)) is not None:
+            place = part.within(window).slices
+            pixels[:, *place], valid[place] = self._image.read(self._bands, part)
+        return stretched(pixels, valid, self._low, self._high)
+
+    def _ends(self) -> tuple[Floats, Floats]:
+        """Second and 98th percentile of each band, over windows spread evenly: the same for every point."""
+        whole = self._image.window
+        across = max(1, round(np.sqrt(_LOOKS * whole.width / whole.height)))
+        down = max(1, -(-_LOOKS // across))
+        seen = []
+        for row in np.linspace(0, max(0, whole.height - _LOOK), down).astype(int).tolist():
+            for col in np.linspace(0, max(0, whole.width - _LOOK), across).astype(int).tolist():
+                window = Window(col, row, _LOOK, _LOOK).intersect(whole)
+                assert window is not None
+                pixels, valid = self._image.read(self._bands, window)
+                seen.append(pixels[:, valid].astype(np.float64))
+        values = np.concatenate(seen, axis=1)
+        if not values.shape[1]:
+            return np.zeros(3), np.ones(3)
+        low, high = np.quantile(values, (0.02, 0.98), axis=1)
+        return low, high
+
+
+def write_chips(classes: Raster, drawn: Drawn, images: Sequence[Path], folder: Path) -> None:
+    """A PNG of each point, named by its id, dates side by side in the order of `images`; none without images.
+
+    Args:
+        classes: the map.
+        drawn: its points.
+        images: each in any CRS; its first three bands are shown as red, green and blue.
+        folder: of the pictures.
+    """
+    if not images:
+        return
+    with ExitStack() as files:
+        dates = [Imagery(files.enter_context(open_raster(path)), classes) for path in images]
+        for number, (row, col) in enumerate(zip(drawn.rows.tolist(), drawn.cols.tolist(), strict=True), start=1):
+            panels, boxes = zip(*(date.panel(row, col) for date in dates), strict=True)
+            write_picture(folder / f"{number}.png", chip(panels, boxes))
