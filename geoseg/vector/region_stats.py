@@ -68,6 +68,10 @@ class RegionStatistics:
         mean = np.divide(self._sums, self._known, out=np.full(len(decile), np.nan), where=self._known > 0)
         return Statistics(self.pixels, self._area, mean, decile)
 
+    def most_frequent(self) -> NDArray[np.int64]:
+        """After the last row: (r,) stored value that most pixels have, the lowest of several; -1 without any."""
+        return np.asarray(_modes(self._known, self._counts, self._place, self._stored), np.int64)
+
 
 def border_share(arcs: Arcs, of: NDArray[np.bool_], pixel_width: float, pixel_height: float) -> NDArray[np.float64]:
     """Share of each region's whole border, holes and the map's edge too, that it has with the regions `of`.
@@ -165,6 +169,17 @@ def _deciles(known, counts, place, stored):  # type: ignore[no-untyped-def]
             below += counts[-1 - place[region], value]
         deciles[region] = value
     return deciles
+
+
+@njit(cache=True, nogil=True)
+def _modes(known, counts, place, stored):  # type: ignore[no-untyped-def]
+    modes = np.full(len(known), -1, np.int64)
+    for region in range(len(known)):
+        if known[region] and place[region] < 0:
+            modes[region] = np.argmax(counts[-1 - place[region]])
+        elif known[region]:
+            modes[region] = np.argmax(np.bincount(stored[place[region] : place[region] + known[region]]))
+    return modes
 
 
 @njit(cache=True, nogil=True)

@@ -1,0 +1,227 @@
+"""Change between two dates: exact truth, the same from any strips, areas that add up, refusals."""
+
+import json
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from click.testing import CliRunner
+from numpy.testing import assert_array_equal
+from pyproj import Geod
+from rasterio import features
+from scipy import ndimage
+
+from geoseg.cli import geoseg
+from geoseg.errors import ConfigError, DataError
+from geoseg.raster.named_transitions import Transition
+from geoseg.stages.change import change
+from geoseg.stages.change_map import ChangeSettings
+from tests.stages.change_maps import NAMES, TRANSFORM, deliver
+
+FILES = ("change.tif", "change_probability.tif", "change.parquet", "change.geojson")
+
+
+def asked(**other):
+    usual = {"seed": 0.6, "grow": 0.3, "min_area": 0.0, "registration": 0.0, "matrix": None, "plain": False}
+    return ChangeSettings(**{"transitions": (), "simplify": 0.0, **usual, **other})
+
+
+def fields(seed=0, side=200):
+    noise = np.random.default_rng(seed).normal(size=(4, side, side))
+    return np.argmax(ndimage.gaussian_filter(noise, (0, 6, 6)), axis=0).astype(np.uint8)
+
+
+def cleared(before):
+    """Ground truth: a clearing, a building site and a lake that was not there."""
+    after, value = before.copy(), np.zeros(before.shape, np.uint8)
+    for rows, cols, new in ((slice(20, 60), slice(20, 70), 1), (slice(100, 130), slice(90, 140), 2)):
+        after[rows, cols] = new
+    value[(before == 0) & (after != 0) & (after != 3)] = 1
+    value[(before != 2) & (after == 2) & (value == 0)] = 3
+    return after, value
+
+
+def run(tmp_path, before, after, settings, sure=(None, None), rows=None, out="out"):
+    one = deliver(tmp_path / "one", "2019-05-01", before, sure[0])
+    two = deliver(tmp_path / "two", "2024-05-01", after, sure[1])
+    change(one, two, tmp_path / out, settings, rows)
+    with rasterio.open(tmp_path / out / "change.tif") as file:
+        return file.read(1), json.loads((tmp_path / out / "change.json").read_text())
+
+
+def test_certain_maps_give_the_exact_change(tmp_path):
+    before = fields()
+    after, truth = cleared(before)
+    names = ("deforestation", "reforestation", "urbanization")
+    found, figures = run(tmp_path, before, after, asked(transitions=names))
+    value = np.zeros_like(truth)
+    value[truth == 1], value[truth == 3] = 1, 3
+    assert_array_equal(found[truth > 0], value[truth > 0])
+    assert set(np.unique(found[truth == 0])) <= {0, 2}
+    assert figures["dates"] == {"before": "2019-05-01", "after": "2024-05-01"}
+    assert figures["transitions"]["deforestation"]["from"] == ["forest"]
+    assert figures["transitions"]["deforestation"]["to"] == ["pasture", "building"]
+
+
+@pytest.mark.parametrize("rows", [3, 64])
+def test_nothing_depends_on_the_strips(tmp_path, rows):
+    before, rng = fields(), np.random.default_rng(1)
+    after = np.roll(cleared(before)[0], 1, axis=1)
+    before[5:9], after[:, -8:], after[-6:, :30] = 254, 254, 255
+    sure = [np.where(m < 254, rng.integers(70, 251, m.shape), 255).astype(np.uint8) for m in (before, after)]
+    settings = asked(registration=1.5, min_area=1500.0, simplify=1.0)
+    one, said = run(tmp_path, before, after, settings, sure, out="whole")
+    two, cut = run(tmp_path, before, after, settings, sure, rows, out="cut")
+    assert_array_equal(one, two)
+    for name in FILES:
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes()
+    assert {v for v in np.unique(one) if v < 250} > {0} and (one == 253).any()
+    assert cut["areas"]["observed_m2"] == pytest.approx(said["areas"]["observed_m2"], rel=1e-12)
+
+
+def test_unobserved_on_either_date_stays_unobserved_and_is_counted(tmp_path):
+    before = fields()
+    after = cleared(before)[0]
+    before[:30], after[:, 100:120], after[-10:] = 254, 254, 255
+    found, figures = run(tmp_path, before, after, asked())
+    unseen = (before == 254) | (after == 254)
+    unseen[-10:] = False
+    assert_array_equal(found == 254, unseen)
+    assert (found[-10:] == 255).all()
+    share = figures["areas"]["unobserved_m2"] / (unseen.sum() * 100)
+    assert share == pytest.approx(1, abs=2e-3)  # UTM pixels of 10 m are 100 m2 but for the projection's scale
+    with rasterio.open(tmp_path / "out/change_probability.tif") as file:
+        assert_array_equal(file.read(1) == 255, found >= 254)
+
+
+def test_a_shift_alone_is_no_change_and_is_said(tmp_path):
+    before = fields()
+    after, truth = cleared(before)
+    found, figures = run(
+        tmp_path, before, np.roll(after, (1, -1), axis=(0, 1)), asked(registration=None, min_area="auto")
+    )
+    shift = figures["registration"]["shift_px"]
+    assert (shift["rows"], shift["cols"]) == pytest.approx((1, -1), abs=0.1)
+    near = ndimage.binary_dilation(truth > 0, iterations=4)
+    inside = slice(3, -3), slice(3, -3)  # the roll wraps
+    false = ((found > 0) & (found < 250) & ~near)[inside].sum()
+    assert (found == 253).sum() > 500
+    plain, _ = run(tmp_path, before, np.roll(after, (1, -1), axis=(0, 1)), asked(plain=True), out="plain")
+    plainly = ((plain > 0) & ~near)[inside].sum()
+    assert plainly > 500 and false < 0.03 * plainly  # tips of fields three pixels wide are left
+
+
+def test_plain_is_the_comparison_of_mapped_classes(tmp_path):
+    before, after = fields(), fields(1)
+    own = (Transition("loss", ("forest",), ("pasture", "building")), Transition("flood", ("pasture",), ("water",)))
+    found, _ = run(tmp_path, before, after, asked(plain=True, transitions=own))
+    expected = np.zeros_like(before)
+    expected[(before == 1) & (after == 3)] = 2
+    expected[(before == 0) & np.isin(after, (1, 2))] = 1
+    assert_array_equal(found, expected)
+
+
+def test_areas_of_raster_table_and_polygons_agree(tmp_path):
+    before = fields()
+    after = cleared(before)[0]
+    _, figures = run(tmp_path, before, after, asked())
+    layer = geopandas.read_parquet(tmp_path / "out/change.parquet")
+    table, areas = figures["areas"]["from_to_m2"], figures["areas"]
+    assert sum(sum(row.values()) for row in table.values()) == pytest.approx(areas["observed_m2"])
+    for name, found in figures["transitions"].items():
+        of = layer[layer["transition"] == name]
+        assert of["area_m2"].sum() == pytest.approx(found["mapped_m2"], abs=1e-6)
+        assert len(of) == found["events"]
+        assert found["whole_m2"] >= found["mapped_m2"] - 1e-6
+        assert sum(sum(row.values()) for row in found["from_to_m2"].values()) == pytest.approx(found["mapped_m2"])
+    geod, degrees = Geod(ellps="WGS84"), layer.to_crs(4326)
+    true = [abs(geod.geometry_area_perimeter(g)[0]) for g in degrees.geometry[:20]]
+    np.testing.assert_allclose(layer["area_m2"][:20], true, rtol=1e-4)
+    assert set(layer["first_date"]) == {"2019-05-01"} and set(layer["last_date"]) == {"2024-05-01"}
+
+
+def test_events_say_from_to_and_how_sure(tmp_path):
+    before, after = np.zeros((60, 60), np.uint8), np.zeros((60, 60), np.uint8)
+    before[:, 30:] = 3
+    before[50:, :30] = 1  # no part of any event
+    after[:] = before
+    after[10:20, 10:20], after[20:24, 10:20] = 1, 2
+    sure = np.where(after == before, 250, 200).astype(np.uint8)
+    found, _ = run(tmp_path, before, after, asked(transitions=("deforestation",)), (np.full_like(sure, 250), sure))
+    layer = geopandas.read_parquet(tmp_path / "out/change.parquet")
+    assert len(layer) == 1
+    event = layer.iloc[0]
+    assert (event["from"], event["to"], event["pixels"]) == ("forest", "pasture", 140)
+    assert event["confidence"] == pytest.approx(0.8 + 0.2 / 3, abs=0.003)  # either class it may have become counts
+    burned = features.rasterize(layer.geometry, found.shape, transform=TRANSFORM)
+    assert_array_equal(burned, found == 1)
+
+
+def test_weak_places_count_only_beside_strong_ones(tmp_path):
+    before, after = np.zeros((40, 40), np.uint8), np.zeros((40, 40), np.uint8)
+    after[5:10, 5:20], after[25:30, 5:20] = 1, 1
+    sure = np.full((40, 40), 250, np.uint8)
+    sure[5:10, 5:20], sure[25:30, 5:20] = 100, 100  # p 0.4, and 0.2 that it is a building
+    sure[7, 5] = 240
+    found, _ = run(
+        tmp_path, before, after, asked(transitions=(Transition("t", ("forest",), ("pasture",)),)), (None, sure)
+    )
+    assert (found[5:10, 5:20] == 1).all() and not (found[25:30] == 1).any()
+
+
+def test_a_prior_that_knows_change_to_be_rare_takes_doubtful_change_back(tmp_path):
+    before = fields()
+    after = cleared(before)[0]
+    sure = np.full(before.shape, 190, np.uint8)
+    rare = tuple(tuple(0.97 if i == j else 0.01 for j in range(4)) for i in range(4))
+    freely, _ = run(tmp_path, before, after, asked(seed=0.5), (sure, sure))
+    held, figures = run(tmp_path, before, after, asked(seed=0.5, matrix=rare), (sure, sure), out="held")
+    assert (freely == 1).any() and not (held == 1).any()
+    assert "transition matrix" in figures["method"]["assumption"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (asked(seed=0.3, grow=0.6), "to grow to no higher than the one to start from"),
+        (asked(transitions=("deforestration",)), "did you mean deforestation"),
+        (asked(matrix=((1.0,),)), "must have 4 rows of 4 probabilities"),
+    ],
+)
+def test_settings_that_cannot_be(tmp_path, settings, words):
+    with pytest.raises(ConfigError, match=words):
+        run(tmp_path, fields(), fields(1), settings)
+    assert not (tmp_path / "out").exists()
+
+
+def test_maps_whose_shift_cannot_be_told_are_refused(tmp_path):
+    with pytest.raises(DataError, match="state the registration error in pixels"):
+        run(tmp_path, fields(), np.zeros((200, 200), np.uint8), asked(registration=None))
+
+
+def test_the_command_takes_transitions_of_ones_own(tmp_path):
+    before = fields()
+    one = deliver(tmp_path / "one", "2019-05-01", before)
+    two = deliver(tmp_path / "two", "2024-05-01", cleared(before)[0])
+    own = ["--transition", "clearing=forest:pasture, building", "--transition", "urbanization", "--registration", "0"]
+    done = CliRunner().invoke(geoseg, ["change", *map(str, (one, two, tmp_path / "out")), *own], catch_exceptions=False)
+    assert done.exit_code == 0
+    figures = json.loads((tmp_path / "out/change.json").read_text())
+    assert list(figures["transitions"]) == ["clearing", "urbanization"]
+    assert figures["transitions"]["clearing"]["to"] == ["pasture", "building"]
+    with pytest.raises(ConfigError, match="such as clearing=forest:pasture"):
+        CliRunner().invoke(
+            geoseg, ["change", *map(str, (one, two, "out")), "--transition", "a=b"], catch_exceptions=False
+        )
+
+
+def test_maps_in_degrees_have_areas_in_square_metres(tmp_path):
+    before, place = fields(side=60), Affine(0.001, 0, -74.6, 0, -0.001, -8.3)
+    for name, date, classes in (("one", "1985-08-01", before), ("two", "2020-08-01", cleared(before)[0])):
+        deliver(tmp_path / name, date, classes, crs="EPSG:4326", transform=place, names=NAMES)
+    change(tmp_path / "one", tmp_path / "two", tmp_path / "out", asked())
+    areas = json.loads((tmp_path / "out/change.json").read_text())["areas"]
+    box = ([-74.6, -74.54, -74.54, -74.6], [-8.3, -8.3, -8.36, -8.36])
+    assert areas["observed_m2"] == pytest.approx(abs(Geod(ellps="WGS84").polygon_area_perimeter(*box)[0]), rel=1e-4)
