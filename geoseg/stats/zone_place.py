@@ -88,7 +88,10 @@ def ellipsoid_area(shapes: NDArray[np.object_], crs: CRS) -> NDArray[np.float64]
     assert isinstance(geod, Geod)
     areas = np.zeros(len(shapes))
     metres = _EARTH_RADIUS if crs.is_geographic else 1.0  # in what the unit is a factor of
-    polygons, of_polygon = _polygons(shapely.segmentize(shapes, _CORNERS / (metres * unit)))
+    polygons, of_polygon = _polygons(shapes)
+    if crs.is_geographic:
+        polygons, of_polygon = _quarters(polygons, of_polygon, 90 / turn)
+    polygons = shapely.segmentize(polygons, _CORNERS / (metres * unit))
     for polygon, zone in zip(polygons, of_polygon.tolist(), strict=True):
         rings = [
             _ring_area(shapely.get_coordinates(ring), to_degrees, turn, geod) for ring in shapely.get_rings(polygon)
@@ -114,8 +117,23 @@ def _polygons(shapes: NDArray[np.object_]) -> tuple[NDArray[np.object_], NDArray
     """Polygons of shapes, those within collections too, and the number of the shape of each."""
     parts, of_part = shapely.get_parts(shapes, return_index=True)
     inner, of_inner = shapely.get_parts(parts, return_index=True)
-    flat = shapely.get_type_id(inner) == shapely.GeometryType.POLYGON
+    flat = (shapely.get_type_id(inner) == shapely.GeometryType.POLYGON) & ~shapely.is_empty(inner)
     return inner[flat], of_part[of_inner[flat]]
+
+
+def _quarters(
+    polygons: NDArray[np.object_], number: NDArray[np.int64], quarter: float
+) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
+    """Polygons in longitude and latitude cut at multiples of 90 degrees where they are wider than that, with their
+    numbers: a ring around more than half of the Earth would be taken for the rest of it."""
+    bounds = shapely.bounds(polygons)
+    wide = bounds[:, 2] - bounds[:, 0] > quarter
+    if not wide.any():
+        return polygons, number
+    lunes = shapely.box(quarter * np.arange(-8, 8), -quarter, quarter * np.arange(-7, 9), quarter)
+    parts, of_part = _polygons(shapely.intersection(polygons[wide][:, None], lunes).ravel())
+    cut = number[wide][of_part // len(lunes)]
+    return np.concatenate([polygons[~wide], parts]), np.concatenate([number[~wide], cut])
 
 
 def _ring_area(corners: NDArray[np.float64], to_degrees: Transformer, turn: float, geod: Geod) -> float:
@@ -181,13 +199,13 @@ def _bent(
     """Corners in pixels, with more of them where sides bend, and the ring of each."""
 
     def pixels_of(xy: NDArray[np.float64]) -> NDArray[np.float64]:
-        placed = _apply(to_pixels, np.column_stack(to_map.transform(xy[:, 0], xy[:, 1])))
-        if not np.isfinite(placed).all():
-            x, y = xy[np.flatnonzero(~np.isfinite(placed).all(axis=1))[0]]
+        on_map = np.column_stack(to_map.transform(xy[:, 0], xy[:, 1]))
+        if not (defined := np.isfinite(on_map).all(axis=1)).all():
+            x, y = xy[np.flatnonzero(~defined)[0]]
             raise DataError(
                 f"the zones reach {x:.6g}, {y:.6g}, where the map's CRS is not defined; cut them around the map first"
             )
-        return placed
+        return _apply(to_pixels, on_map)
 
     pixels, asked = pixels_of(corners) if len(corners) else corners, ring[:-1] == ring[1:]
     for _ in range(_ROUNDS):
