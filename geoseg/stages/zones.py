@@ -193,7 +193,7 @@ def _told(found: ZoneLayer, placed: Placed, sums: ZoneSums) -> Iterator[str]:
     """What a reader of the figures has to know of the zones."""
     yield from found.repaired
     if found.without_shape:
-        yield f"{found.without_shape} features of the layer have no geometry and were left out"
+        yield f"{_plural(found.without_shape, 'feature')} of the layer without a geometry left out"
     away = placed.beyond_m2 >= placed.area_m2 * (1 - _SLIGHT)
     cut = ~away & (placed.beyond_m2 > placed.area_m2 * _SLIGHT)
     empty = ~away & (sums.pixels.sum(axis=(1, 2)) == 0)
@@ -207,11 +207,12 @@ def _told(found: ZoneLayer, placed: Placed, sums: ZoneSums) -> Iterator[str]:
     if len(pairs):
         i, j = pairs[0]
         yield (
-            f"{len(pairs)} pairs of zones overlap, by {common.sum():,.0f} m2 in all (most: {found.names[i]} and "
+            f"{_plural(len(pairs), 'pair')} of zones {'overlaps' if len(pairs) == 1 else 'overlap'}, by {common.sum():,.0f} m2 in all (most: {found.names[i]} and "
             f"{found.names[j]}, {common[0]:,.0f} m2): each zone is right by itself, but their areas do not add up"
         )
     if twice := len(found.names) - len(set(found.names)):
-        yield f"{twice} zones have a name that another has, too; zone_id, their number in the layer, tells them apart"
+        has = "has" if twice == 1 else "have"
+        yield f"{_plural(twice, 'zone')} {has} a name that another has, too; zone_id, their number in the layer, tells them apart"
 
 
 def _models(maps: list[Raster]) -> Iterator[str]:
@@ -232,6 +233,10 @@ def _summary(results: ZoneResults) -> str:
 def _count(which: NDArray[np.bool_]) -> str:
     number = int(which.sum())
     return f"{number} of {len(which)} zones {'is' if number == 1 else 'are'}"
+
+
+def _plural(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _some(found: ZoneLayer, which: NDArray[np.bool_]) -> str:
