@@ -65,8 +65,8 @@ def areas(sample: Path, labelled: Path, out: Path, classes: Path | None = None) 
     """
     design = read_design(sample)
     path = classes or design.classes
+    require_map(design, path)
     with open_raster(path) as raster:
-        require_map(design, path)
         survey, drawn = redraw(design, raster)
         points = require_all(read_points(labelled), drawn, raster, labelled)
     result = interpreted(survey, drawn, reference_classes(points, survey.strata.classes, labelled))
@@ -173,14 +173,16 @@ def _unclear(result: Interpreted) -> dict[str, int]:
 def _table(result: Interpreted) -> list[str]:
     found, unobserved = result.found, result.survey.unobserved
     width = max(len("class"), *(len(f.name) for f in found.classes))
-    head = ("mapped ha", "adjusted ha", "95 % interval ha", "unobserved ha", "user's", "producer's")
-    sizes = (14, 14, 29, 14, 20, 20)
+    head = ("mapped ha", "adjusted ha", "95 % published", "95 % safe", "unobserved ha", "user's", "producer's")
+    sizes = (14, 14, 26, 26, 15, 24, 24)
     lines = ["class".ljust(width) + "".join(t.rjust(n) for t, n in zip(head, sizes, strict=True))]
     for figures in found.classes:
+        hectares = figures.area.times(1 / HECTARE)
         cells = (
             f"{figures.mapped_area / HECTARE:,.1f}",
             f"{figures.area.value / HECTARE:,.1f}",
-            _interval(figures.area.times(1 / HECTARE), "{:,.1f}"),
+            f"{hectares.low:,.1f} to {hectares.high:,.1f}" + ("" if hectares.few else "*"),
+            f"{hectares.safe_low:,.1f} to {hectares.safe_high:,.1f}" + ("*" if hectares.few else ""),
             f"{unobserved / HECTARE:,.1f}",
             _accuracy(figures.users_accuracy),
             _accuracy(figures.producers_accuracy),
@@ -191,13 +193,13 @@ def _table(result: Interpreted) -> list[str]:
 
 
 def _notes(result: Interpreted) -> list[str]:
-    notes = []
+    notes = ["* the interval to go by"]
     figures = [("area", f.area) for f in result.found.classes]
     figures += [("accuracy", f) for c in result.found.classes for f in (c.users_accuracy, c.producers_accuracy)]
     if any(f.few for _, f in [*figures, ("overall", result.found.overall_accuracy)]):
         notes.append(
-            "* few points decide this figure, where the published interval (value ± 1.96 standard errors) is known to "
-            "be too narrow; this is the safe interval, the published one is in areas.csv"
+            "few points decide some figures: there the published interval (value ± 1.96 standard errors) is known to "
+            "be too narrow, and the asterisk is at the safe one"
         )
     if result.unclear:
         where = ", ".join(f"{count} in {name}" for name, count in _unclear(result).items())
@@ -215,10 +217,10 @@ def _notes(result: Interpreted) -> list[str]:
 
 
 def _interval(figure: Estimate, form: str) -> str:
-    """The interval to be trusted; one that is not the published one has an asterisk."""
+    """The interval to go by."""
     ends = (figure.safe_low, figure.safe_high) if figure.few else (figure.low, figure.high)
-    return " to ".join(form.format(end) for end in ends) + ("*" if figure.few else " ")
+    return " to ".join(form.format(end) for end in ends)
 
 
 def _accuracy(figure: Estimate) -> str:
-    return "none" if math.isnan(figure.value) else f"{figure.value:.2f} ({_interval(figure, '{:.2f}').strip()})"
+    return "none" if math.isnan(figure.value) else f"{figure.value:.2f} ({_interval(figure, '{:.2f}')})"

@@ -50,8 +50,8 @@ class Imagery:
     def _place(self, rows: Floats, cols: Floats) -> tuple[float, float, float, float]:
         """(top, left, bottom, right) in pixels of the image, of a rectangle given by two corners in the map's."""
         row, col = np.meshgrid(rows, cols)
-        x, y = self._map.geobox.transform * (col.ravel(), row.ravel())
-        image_col, image_row = ~self._image.geobox.transform * self._to_image.transform(x, y)
+        x, y = self._map.geobox.pix2wld(col.ravel(), row.ravel())
+        image_col, image_row = self._image.geobox.wld2pix(*self._to_image.transform(x, y))
         return (float(image_row.min()), float(image_col.min()), float(image_row.max()), float(image_col.max()))
 
     def _read(self, window: Window) -> NDArray[np.uint8]:

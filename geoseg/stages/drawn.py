@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
 
@@ -71,8 +70,7 @@ def draw(raster: Raster, strata: MapStrata, counts: dict[str, int], seed: int) -
 
 def sample_points(raster: Raster, drawn: Drawn) -> list[SamplePoint]:
     """The points as they are written for interpreters."""
-    transform: Affine = raster.geobox.transform
-    x, y = transform * (drawn.cols + 0.5, drawn.rows + 0.5)
+    x, y = raster.geobox.pix2wld(drawn.cols + 0.5, drawn.rows + 0.5)
     lon, lat = Transformer.from_crs(raster.geobox.crs.proj, "EPSG:4326", always_xy=True).transform(x, y)
     if not np.isfinite(lon).all():
         raise DataError(f"{raster.path} reaches where its CRS is not defined; cut the map to the area of interest")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +86,7 @@ def sample(classes: Path, out: Path, wish: SampleWish, images: Sequence[Path] = 
         drawn = draw(raster, strata, dict(zip(found.names, counts.tolist(), strict=True)), wish.seed)
         write_points(out, sample_points(raster, drawn))
         write_chips(raster, drawn, images, out / "chips")
-        design = _design(classes, raster, wish, survey, counts, drawn)
+        design = _design((classes, out), raster, wish, survey, counts, drawn)
     write_json(out / "sample.json", design)
     return _lines(found, wish, shares, counts, out)
 
@@ -133,15 +134,22 @@ def _wanted(strata: Strata, wish: SampleWish) -> float:
 
 
 def _design(
-    classes: Path, raster: Raster, wish: SampleWish, survey: Survey, counts: NDArray[np.int64], drawn: Drawn
+    paths: tuple[Path, Path],
+    raster: Raster,
+    wish: SampleWish,
+    survey: Survey,
+    counts: NDArray[np.int64],
+    drawn: Drawn,
 ) -> dict[str, Any]:
+    """What `sample.json` holds; `paths` are the map's, told from the folder of the sample, and that folder's."""
+    classes, out = paths
     strata = survey.strata
     rows = zip(strata.names, strata.pixels.sum(axis=1), strata.areas.sum(axis=1), counts, strict=True)
     return {
         "geoseg": __version__,
         "design": "stratified random sample of pixels",
         "map": {
-            "path": str(classes.resolve()),
+            "path": os.path.relpath(classes, out),
             "sha256": sha256(classes),
             "height": raster.shape[0],
             "width": raster.shape[1],

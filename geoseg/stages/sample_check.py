@@ -17,12 +17,13 @@ from geoseg.errors import ConfigError, DataError
 from geoseg.io.commit import sha256
 from geoseg.io.rasters import Raster
 from geoseg.io.sample_points import SamplePoint
-from geoseg.io.small_file import read_small
+from geoseg.io.small_file import check_regular, read_small
 from geoseg.stages.drawn import Drawn, draw, sample_points
 from geoseg.stages.map_strata import MapStrata, StratumRule, Survey, seen
 
 UNCLEAR = "unclear"  # what an interpreter writes where the imagery does not tell
 MAX_BYTES = 20_000_000
+MOST_BUFFER = 200  # pixels
 MOVED = 0.05  # pixels: farther off, a point is not where it was drawn; files keep seven digits of a degree at least
 ROUNDING = 2e-7  # degrees, for maps whose pixels are smaller than that is fine
 
@@ -66,11 +67,14 @@ def read_design(sample: Path) -> SampleDesign:
     try:
         root: dict[str, Any] = json.loads(content)
         rule = StratumRule(tuple(root["target"]), int(root["buffer_pixels"]), tuple((a, b) for a, b in root["merge"]))
+        seed = int(root["seed"])
+        if not (0 <= seed < 2**63 and 0 <= rule.buffer <= MOST_BUFFER):
+            raise ValueError(f"seed {seed}, buffer {rule.buffer}")
         return SampleDesign(
             path,
-            Path(root["map"]["path"]),
+            path.parent / root["map"]["path"],
             str(root["map"]["sha256"]),
-            int(root["seed"]),
+            seed,
             rule,
             {str(s["name"]): int(s["points"]) for s in root["strata"]},
             {str(s["name"]): int(s["pixels"]) for s in root["strata"]},
@@ -85,6 +89,7 @@ def read_design(sample: Path) -> SampleDesign:
 
 def require_map(design: SampleDesign, classes: Path) -> None:
     """Raise `DataError` unless `classes` is, byte by byte, the map that the sample was drawn from."""
+    check_regular(classes, ConfigError)
     found = sha256(classes)
     if found != design.map_sha256:
         raise DataError(
