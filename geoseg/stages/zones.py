@@ -206,13 +206,15 @@ def _told(found: ZoneLayer, placed: Placed, sums: ZoneSums) -> Iterator[str]:
     pairs, common = overlaps(found.shapes, found.crs)
     if len(pairs):
         i, j = pairs[0]
+        most = f"most: {found.names[i]} and {found.names[j]}, {common[0]:,.0f} m2"
         yield (
-            f"{_plural(len(pairs), 'pair')} of zones {'overlaps' if len(pairs) == 1 else 'overlap'}, by {common.sum():,.0f} m2 in all (most: {found.names[i]} and "
-            f"{found.names[j]}, {common[0]:,.0f} m2): each zone is right by itself, but their areas do not add up"
+            f"{_plural(len(pairs), 'pair')} of zones {'overlaps' if len(pairs) == 1 else 'overlap'}, by "
+            f"{common.sum():,.0f} m2 in all ({most}): each zone is right by itself, but their areas do not add up"
         )
     if twice := len(found.names) - len(set(found.names)):
         has = "has" if twice == 1 else "have"
-        yield f"{_plural(twice, 'zone')} {has} a name that another has, too; zone_id, their number in the layer, tells them apart"
+        alike = f"{_plural(twice, 'zone')} {has} a name that another has, too"
+        yield f"{alike}; zone_id, their number in the layer, tells them apart"
 
 
 def _models(maps: list[Raster]) -> Iterator[str]:
