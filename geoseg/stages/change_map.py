@@ -30,6 +30,7 @@ WITHIN_ERROR = 253  # probable change that is narrower than the registration err
 SMALL = 9  # pixels: the smallest event, unless the analyst says otherwise
 _WINDOWS = 36  # compared for the shift
 _STILL = 0.1  # pixels: a reach below this moves no edge by a pixel
+_EDGE = 0.5  # pixels that the edge of a class is off on a map even where the map lies right
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class ChangeSettings:
         seed: probability that an event must reach somewhere.
         grow: probability that it must have everywhere, at most `seed`.
         min_area: m2; smaller events are left out. auto: 9 pixels.
-        registration: pixels that the dates may be off each other; None: estimated from the two maps.
+        registration: pixels that edges may be off each other; None: the shift estimated from the two maps, with two
+            standard errors, and half a pixel more for how the edges of classes are drawn.
         matrix: probability of the class after, given that before, rows by class; None: the dates are independent.
         plain: compare the mapped classes and nothing else: probability, smallest area and registration do not count.
         simplify: pixels that outlines of events may be off.
@@ -190,7 +192,7 @@ def rules_for(pair: Pair, asked: ChangeSettings) -> Rules:
     weights = None if asked.matrix is None else prior_weights(np.array(asked.matrix), _shares(pair))
     smallest = SMALL * _pixel(pair) if asked.min_area == "auto" else asked.min_area
     shift = _shift(pair) if asked.registration is None else None
-    reach = shift.reach if shift else asked.registration or 0.0
+    reach = shift.reach + _EDGE if shift else asked.registration or 0.0
     return Rules(named, weights, seed, grow, smallest, math.ceil(reach) if reach >= _STILL else 0, shift, False)
 
 
