@@ -193,7 +193,7 @@ def _table(result: Interpreted) -> list[str]:
 
 
 def _notes(result: Interpreted) -> list[str]:
-    notes = ["* the interval to go by"]
+    notes = ["* the interval to go by; accuracies have theirs in brackets"]
     figures = [("area", f.area) for f in result.found.classes]
     figures += [("accuracy", f) for c in result.found.classes for f in (c.users_accuracy, c.producers_accuracy)]
     if any(f.few for _, f in [*figures, ("overall", result.found.overall_accuracy)]):

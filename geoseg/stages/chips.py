@@ -16,7 +16,8 @@ from geoseg.io.rasters import Raster, open_raster
 from geoseg.report.chip import Box, chip, stretched
 from geoseg.stages.drawn import Drawn
 
-CONTEXT = 30  # pixels of the map on each side of the point's own
+CONTEXT = 61  # pixels of the map a side of a panel, the point's own in the middle
+_PIXELS = (32, 1024)  # of the image a side, at least and at most, where its pixels are much larger or smaller
 _LOOKS = 24  # windows that the stretch is taken from
 _LOOK = 128  # pixels a side
 
@@ -33,12 +34,17 @@ class Imagery:
         to_image = Transformer.from_crs(classes.geobox.crs.proj, image.geobox.crs.proj, always_xy=True)
         self._to_image = to_image
         self._low, self._high = self._ends()
+        height, width = classes.shape
+        middle = self._place(np.array([height // 2, height // 2 + 1.0]), np.array([width // 2, width // 2 + 1.0]))
+        fine = max(middle[2] - middle[0], middle[3] - middle[1])  # pixels of the image along one of the map
+        self._context = max((float(np.clip(CONTEXT * fine, *_PIXELS)) / fine - 1) / 2, 1.0)
 
     def panel(self, row: int, col: int) -> tuple[NDArray[np.uint8], Box]:
         """(height, width, 3) around a pixel of the map, and the pixel's place in it."""
         corners = self._place(np.array([row, row + 1.0]), np.array([col, col + 1.0]))
         around = self._place(
-            np.array([row - CONTEXT, row + 1.0 + CONTEXT]), np.array([col - CONTEXT, col + 1.0 + CONTEXT])
+            np.array([row - self._context, row + 1.0 + self._context]),
+            np.array([col - self._context, col + 1.0 + self._context]),
         )
         top, left = (int(np.floor(v)) for v in around[:2])
         window = Window.from_edges(

@@ -1,4 +1,8 @@
-"""Strata of a class map, read piece by piece: its classes, some merged, and a buffer around those of interest."""
+"""Strata of a class map, read piece by piece: its classes, some merged, and a buffer around those of interest.
+
+A stratum need not be a class: pixels of a buffer keep the class that the map gives them, and change that a map sets
+aside as within registration error is a stratum of its own, whose pixels the map calls no change.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,7 @@ from geoseg.raster.coding import OUTSIDE, UNOBSERVED
 from geoseg.stats.area_estimates import Strata
 from geoseg.stats.pixel_area import PixelArea
 
+SET_ASIDE = {"within registration error": "no change"}  # a map's class that is no truth: what it is counted as
 _SIDE = 1024  # of the windows that are read, pixels
 
 
@@ -88,15 +93,17 @@ class MapStrata:
         if entries is None:
             raise DataError(f"{raster.path} does not name its classes; name a landcover.tif or change.tif of geoseg")
         kept = [(value, name) for value, name, _ in entries if value not in (UNOBSERVED, OUTSIDE)]
-        self.classes = tuple(name for _, name in kept)
+        names = {name for _, name in kept}
+        counted = [SET_ASIDE[name] if SET_ASIDE.get(name) in names else name for _, name in kept]
+        self.classes = tuple(dict.fromkeys(counted))
         self._raster, self._rule = raster, rule
         for name in (*rule.target, *(name for name, _ in rule.merge)):
-            require_class(name, self.classes, str(raster.path))
+            require_class(name, tuple(name for _, name in kept), str(raster.path))
         merged = dict(rule.merge)
-        own = [merged.get(name, name) for name in self.classes]
+        own = [merged.get(name, name) for _, name in kept]
         buffer = [f"buffer of {', '.join(rule.target)}"] if rule.buffer else []
         self.names = (*dict.fromkeys(own), *buffer)
-        self._class_of = _table([(value, number) for number, (value, _) in enumerate(kept)])
+        self._class_of = _table([(v, self.classes.index(n)) for (v, _), n in zip(kept, counted, strict=True)])
         self._stratum_of = _table([(v, self.names.index(n)) for (v, _), n in zip(kept, own, strict=True)])
         self._is_target = np.zeros(256, bool)
         self._is_target[[value for value, name in kept if name in rule.target]] = True
