@@ -218,8 +218,7 @@ def _notes(result: Interpreted) -> list[str]:
 
 def _interval(figure: Estimate, form: str) -> str:
     """The interval to go by."""
-    ends = (figure.safe_low, figure.safe_high) if figure.few else (figure.low, figure.high)
-    return " to ".join(form.format(end) for end in ends)
+    return " to ".join(form.format(end) for end in figure.interval)
 
 
 def _accuracy(figure: Estimate) -> str:

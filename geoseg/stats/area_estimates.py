@@ -16,7 +16,7 @@ doi:10.1080/01431161.2014.930207, eq. 2, 3, 25 to 28; Cochran 1977, Sampling Tec
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,8 @@ class Estimate:
         low, high: published 95 % interval, value ± 1.96 standard errors; it may reach below 0.
         safe_low, safe_high: interval that keeps its promise where few points decide (`rare_intervals`).
         deciding: points that the interval rests on: omissions for an area, say.
+        few: whether the published interval is known to fail, and the safe one is to be trusted: fewer than `FEW` points
+            decide, or the safe one is `UNSEEN` times as wide.
     """
 
     value: float
@@ -93,16 +95,17 @@ class Estimate:
     safe_low: float
     safe_high: float
     deciding: int
+    few: bool
 
     @property
-    def few(self) -> bool:
-        """Whether the published interval is known to fail, and the safe one is to be trusted."""
-        return self.deciding < FEW or self.safe_high - self.safe_low > UNSEEN * (self.high - self.low)
+    def interval(self) -> tuple[float, float]:
+        """The interval to go by."""
+        return (self.safe_low, self.safe_high) if self.few else (self.low, self.high)
 
     def times(self, unit: float) -> Estimate:
         """The same in another unit, such as a share as an area."""
         ends = (self.standard_error, self.low, self.high, self.safe_low, self.safe_high)
-        return Estimate(self.value * unit, *(end * unit for end in ends), self.deciding)
+        return Estimate(self.value * unit, *(end * unit for end in ends), self.deciding, self.few)
 
 
 @dataclass(frozen=True)
@@ -169,6 +172,7 @@ def _class_estimates(strata: Strata, points: Points, number: int, name: str) -> 
     area = _ratio(strata, points, reference, np.ones(len(points), bool), (always, always, ~always), omissions)
     users = _ratio(strata, points, both, mapped, (here, here, elsewhere), int((mapped & ~reference).sum()))
     producers = _ratio(strata, points, both, reference, (here, elsewhere, always), omissions)
+    producers = replace(producers, few=producers.few or area.few)  # what hides from the area hides from it too
     return ClassEstimates(
         name, int(reference.sum()), float(strata.areas[:, number].sum()), area.times(strata.total), users, producers
     )
@@ -190,13 +194,13 @@ def _ratio(
     shares = _stratum_means(strata, points, np.stack([top, bottom & ~top]))
     over, under = float(weights @ shares[0]), float(weights @ shares.sum(axis=0))
     if not under:
-        return Estimate(*([np.nan] * 6), deciding)
+        return Estimate(*([np.nan] * 6), deciding, few=True)
     value = over / under
     error = float(np.sqrt(_variance(strata, points, weights, top - value * bottom)) / under)
     cells = Cells(weights, shares[0], shares[1], _per_point(strata, points), *possible)
-    return Estimate(
-        value, error, value - Z95 * error, value + Z95 * error, *ratio_interval(cells, value, Z95), deciding
-    )
+    safe_low, safe_high = ratio_interval(cells, value, Z95)
+    few = deciding < FEW or safe_high - safe_low > UNSEEN * 2 * Z95 * error
+    return Estimate(value, error, value - Z95 * error, value + Z95 * error, safe_low, safe_high, deciding, few)
 
 
 def _variance(strata: Strata, points: Points, weights: Floats, measured: Floats) -> float:
