@@ -51,7 +51,9 @@ def main() -> None:
         write(labels, 512, Path(name))
         for options in ([], ["--exact"]):
             measured(geoseg(Path(name), options))
-    print("| side, px | way | time, s | Mpx/s | peak memory, GB |\n| --- | --- | --- | --- | --- |")
+    print(
+        "| side, px | way | time, s | processor, s | Mpx/s | peak memory, GB |\n| --- | --- | --- | --- | --- | --- |"
+    )
     for side in asked.sides:
         with tempfile.TemporaryDirectory() as name:
             compare(labels, side, Path(name))
@@ -67,9 +69,9 @@ def compare(labels: np.ndarray, side: int, folder: Path) -> None:
     }
     times = {}
     for way, command in ways.items():
-        times[way], peak = measured(command)
+        times[way], busy, peak = measured(command)
         rate = side * side / 1e6 / times[way]
-        print(f"| {side} | {way} | {times[way]:.1f} | {rate:.0f} | {peak / 1e9:.2f} |", flush=True)
+        print(f"| {side} | {way} | {times[way]:.1f} | {busy:.1f} | {rate:.0f} | {peak / 1e9:.2f} |", flush=True)
     ours = np.array([z["observed_m2"] for z in json.loads((folder / "out" / "zones.json").read_text())["zones"]])
     theirs = np.load(folder / "peer.npy").sum(axis=1)
     off = np.abs(ours - theirs).max() / theirs.mean()
@@ -96,14 +98,14 @@ def geoseg(folder: Path, options: list[str]) -> list[str | Path]:
     ]
 
 
-def measured(command: list[str | Path]) -> tuple[float, int]:
-    """Seconds and peak bytes of a process."""
+def measured(command: list[str | Path]) -> tuple[float, float, int]:
+    """Seconds, seconds of processors and peak bytes of a process."""
     since = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - since
     assert os.waitstatus_to_exitcode(status) == 0
-    return seconds, _bytes(used)
+    return seconds, used.ru_utime + used.ru_stime, _bytes(used)
 
 
 def _bytes(used: resource.struct_rusage) -> int:
@@ -121,14 +123,16 @@ def peer(folder: Path) -> None:
     with rasterio.open(folder / "a.tif") as before, rasterio.open(folder / "b.tif") as after:
         area = PixelArea(scale, before.transform, before.shape)
         for index, zone in enumerate(zones):
-            bounds = rasterio.windows.from_bounds(*zone.bounds, transform=before.transform)
-            window = bounds.round_offsets().round_lengths(op="ceil")
-            window = window.intersection(rasterio.windows.Window(0, 0, before.width, before.height))
+            left, bottom, right, top = zone.bounds
+            (col, row), (end, last) = ~before.transform @ (left, top), ~before.transform @ (right, bottom)
+            col, row = max(int(col), 0), max(int(row), 0)
+            end, last = min(int(np.ceil(end)), before.width), min(int(np.ceil(last)), before.height)
+            window = rasterio.windows.Window(col, row, end - col, last - row)
             first, second = before.read(1, window=window), after.read(1, window=window)
             inside = rasterio.features.geometry_mask([zone], first.shape, before.window_transform(window), invert=True)
             inside &= (first < len(NAMES)) & (second < len(NAMES))
             pairs = first[inside].astype(np.int64) * len(NAMES) + second[inside]
-            areas = area(Window(int(window.col_off), int(window.row_off), *first.shape[::-1]))[inside]
+            areas = area(Window(col, row, end - col, last - row))[inside]
             found[index] = np.bincount(pairs, areas, len(NAMES) ** 2)
     np.save(folder / "peer.npy", found)
 

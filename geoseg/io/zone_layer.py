@@ -18,6 +18,7 @@ from geoseg.io.layers import geoparquet
 from geoseg.io.layers.reading import read_layer
 
 _LISTED = 8  # fields or zones named in one message
+_MOST_CORNERS = 20_000_000  # they are held in memory, about 100 bytes each
 _USUAL = "name"  # the field that names zones where none is asked for
 
 
@@ -64,6 +65,11 @@ def read_zones(path: Path, field: str | None) -> ZoneLayer:
         raise DataError(f"{path} has no features with a geometry; name a layer with the polygons of the zones")
     shapes = shapely.force_2d(frame.geometry.to_numpy())
     _require_polygons(shapes, path)
+    if (corners := int(shapely.get_num_coordinates(shapes).sum())) > _MOST_CORNERS:
+        raise DataError(
+            f"the zones of {path} have {corners:,} corners, the most is {_MOST_CORNERS:,}; simplify them to the size "
+            "of a pixel, or split the layer"
+        )
     names = _names(frame, field, path)
     shapes, repaired = _valid(shapes, names, path)
     return ZoneLayer(tuple(names), shapes, CRS.from_user_input(frame.crs), repaired, _features(path) - len(frame))

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 STRIP = 512  # rows read at a time
 _SUM_BYTES = 1_000_000_000  # of the figures of all zones
 _SLIGHT = 1e-6  # share of a zone: less beyond the map is rounding
+_MODEL = "GEOSEG_MODEL_SHA256"
 _LISTED = 5  # zones named in one message
 
 
@@ -69,14 +70,16 @@ def zones(classes: Path, layer: Path, out: Path, asked: ZoneOptions) -> list[str
         Plain lines.
 
     Raises:
-        ConfigError: the dates are missing, equal or reversed, or too many zones for the pairs of classes.
-        DataError: the maps do not fit each other, or the zones cannot be used or are all elsewhere.
+        ConfigError: one map twice, dates that are missing, equal or reversed, or too many zones for the pairs of
+            classes.
+        DataError: the maps do not fit each other, two models made them, or the zones cannot be used or are elsewhere.
         MachineError: a file cannot be written.
     """
+    _require_two(classes, asked)
     with ExitStack() as files:
         paths = [classes] if asked.after is None else [classes, asked.after]
         maps = [files.enter_context(open_raster(path)) for path in paths]
-        names = _class_names(maps)
+        names, alike = _class_names(maps), list(_require_one_model(maps))
         span = None if asked.after is None else _span(maps, asked)
         found = read_zones(layer, asked.name)
         placed = _placed(found, maps[0], layer)
@@ -84,7 +87,7 @@ def zones(classes: Path, layer: Path, out: Path, asked: ZoneOptions) -> list[str
         figures_of = figures_of_one if span is None else figures_of_two
         kinds = (sums.area_m2, sums.pixels) if span is not None else (sums.area_m2[:, :, 0], sums.pixels[:, :, 0])
         results = ZoneResults(found, figures_of(tuple(names.values()), *kinds, placed.beyond_m2), placed.area_m2, span)
-        told = [*_told(found, placed, sums), *_models(maps)]
+        told = [*_told(found, placed, sums), *alike]
     head: dict[str, object] = {
         "map": classes.name,
         "after": asked.after.name if asked.after else None,
@@ -96,6 +99,13 @@ def zones(classes: Path, layer: Path, out: Path, asked: ZoneOptions) -> list[str
     }
     write_results(results, out, head)
     return [_summary(results), *told]
+
+
+def _require_two(classes: Path, asked: ZoneOptions) -> None:
+    if asked.after is None and (asked.first or asked.last):
+        raise ConfigError("--from and --to are the days of two maps; name the later one with --after")
+    if asked.after is not None and asked.after.resolve() == classes.resolve():
+        raise ConfigError(f"{classes} is compared with itself; name a map of another date with --after")
 
 
 def _class_names(maps: list[Raster]) -> dict[int, str]:
@@ -217,10 +227,16 @@ def _told(found: ZoneLayer, placed: Placed, sums: ZoneSums) -> Iterator[str]:
         yield f"{alike}; zone_id, their number in the layer, tells them apart"
 
 
-def _models(maps: list[Raster]) -> Iterator[str]:
-    made = {raster.tags().get("GEOSEG_MODEL_SHA256") for raster in maps}
-    if len(made) > 1:
-        yield "the maps were made by different models: a part of the change may be between these, not on the ground"
+def _require_one_model(maps: list[Raster]) -> Iterator[str]:
+    """Nothing where one model made all maps; a sentence where they do not say. Raises where two did."""
+    made = [raster.tags().get(_MODEL) for raster in maps]
+    if None not in made and len(set(made)) > 1:
+        one, two = (f"{m.path} (sha256 {sha256[:12]})" for m, sha256 in zip(maps, map(str, made), strict=True))
+        raise DataError(
+            f"{one} and {two} were made by different models, which differ where nothing changed. Make both with one."
+        )
+    if len(maps) > 1 and None in made:
+        yield "not every map says which model made it: where two did, a part of the change is between the models"
 
 
 def _summary(results: ZoneResults) -> str:

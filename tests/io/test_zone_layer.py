@@ -6,6 +6,7 @@ import pytest
 import shapely
 
 from geoseg.errors import ConfigError, DataError
+from geoseg.io import zone_layer
 from geoseg.io.zone_layer import read_zones
 
 BOX, FAR = shapely.box(0, 0, 4, 4), shapely.box(10, 0, 12, 2)
@@ -92,6 +93,12 @@ def test_a_layer_without_crs_or_that_is_no_layer(tmp_path):
         read_zones(tmp_path / "zones.shp", None)
     with pytest.raises(ConfigError, match="no file"):
         read_zones(tmp_path / "absent.gpkg", None)
+
+
+def test_more_corners_than_memory_is_meant_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(zone_layer, "_MOST_CORNERS", 9)
+    with pytest.raises(DataError, match="have 10 corners, the most is 9; simplify them"):
+        read_zones(layer(tmp_path, [BOX, FAR]), None)
 
 
 def test_rings_that_are_no_rings(tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from datetime import date
 
 import click.testing
 import geopandas
@@ -22,7 +23,7 @@ TRANSFORM = Affine(10, 0, 4_000_000, 0, -10, 3_000_000)  # EPSG:3035 is equal-ar
 FOREST, LAND, UNSEEN, OUTSIDE = 0, 1, 254, 255
 
 
-def write_map(path, pixels, date=None, *, crs="EPSG:3035", transform=TRANSFORM, classes=CLASSES, **tags):
+def write_map(path, pixels, day=None, *, crs="EPSG:3035", transform=TRANSFORM, classes=CLASSES, **tags):
     pixels = np.asarray(pixels, np.uint8)
     kind = {"driver": "GTiff", "count": 1, "dtype": "uint8", "nodata": 255}
     with rasterio.open(
@@ -30,8 +31,8 @@ def write_map(path, pixels, date=None, *, crs="EPSG:3035", transform=TRANSFORM, 
     ) as file:
         file.write(pixels, 1)
         file.update_tags(**({"GEOSEG_CLASSES": json.dumps(classes)} if classes else {}), **tags)
-        if date:
-            file.update_tags(GEOSEG_DATE=date)
+        if day:
+            file.update_tags(GEOSEG_DATE=day)
     return path
 
 
@@ -241,11 +242,31 @@ def test_maps_that_do_not_fit(tmp_path, before):
             zones(before, layer, tmp_path / "out", ZoneOptions(after=path))
 
 
-def test_maps_of_different_models_are_told(tmp_path):
-    first = write_map(tmp_path / "1.tif", np.zeros((20, 20)), "2000-01-01", GEOSEG_MODEL_SHA256="a")
-    second = write_map(tmp_path / "2.tif", np.zeros((20, 20)), "2001-01-01", GEOSEG_MODEL_SHA256="b")
+def test_maps_of_two_models_are_refused_and_unknown_ones_told(tmp_path):
+    made = [{"GEOSEG_MODEL_SHA256": "aaaa"}, {"GEOSEG_MODEL_SHA256": "bbbb"}, {}]
+    one, two, unknown = (
+        write_map(tmp_path / f"{i}.tif", np.zeros((20, 20)), f"200{i}-01-01", **tags) for i, tags in enumerate(made)
+    )
     layer = write_zones(tmp_path / "z.gpkg", [box(0, 0, 4, 4)])
-    assert "different models" in zones(first, layer, tmp_path / "out", ZoneOptions(after=second))[-1]
+    with pytest.raises(DataError, match=r"sha256 aaaa.*sha256 bbbb.*different models.*Make both with one"):
+        zones(one, layer, tmp_path / "out", ZoneOptions(after=two))
+    assert "which model made it" in zones(one, layer, tmp_path / "out", ZoneOptions(after=unknown))[-1]
+
+
+def test_one_map_twice_and_days_without_a_second_map(tmp_path, before):
+    layer = write_zones(tmp_path / "z.gpkg", [box(0, 0, 4, 4)])
+    with pytest.raises(ConfigError, match="compared with itself; name a map of another date with --after"):
+        zones(before, layer, tmp_path / "out", ZoneOptions(after=before))
+    with pytest.raises(ConfigError, match="name the later one with --after"):
+        zones(before, layer, tmp_path / "out", ZoneOptions(first=date(2000, 1, 1)))
+
+
+def test_a_turned_map_gives_zones_their_own_area(tmp_path):
+    turned = TRANSFORM @ Affine.rotation(25)
+    path = write_map(tmp_path / "m.tif", np.zeros((40, 40)), transform=turned)
+    zone = shapely.Point(turned @ (20, 20)).buffer(150)
+    zones(path, write_zones(tmp_path / "z.gpkg", [zone]), tmp_path / "out", ZoneOptions(exact=True))
+    assert float(rows(tmp_path / "out" / "zones.csv")[0]["area_m2"]) == pytest.approx(zone.area, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -258,7 +279,7 @@ def test_maps_of_different_models_are_told(tmp_path):
     ],
 )
 def test_dates_that_give_no_rate(tmp_path, first, last, fix):
-    maps = [write_map(tmp_path / f"{i}.tif", np.zeros((20, 20)), date) for i, date in enumerate((first, last))]
+    maps = [write_map(tmp_path / f"{i}.tif", np.zeros((20, 20)), day) for i, day in enumerate((first, last))]
     layer = write_zones(tmp_path / "z.gpkg", [box(0, 0, 4, 4)])
     with pytest.raises(ConfigError, match=fix):
         zones(maps[0], layer, tmp_path / "out", ZoneOptions(after=maps[1]))
