@@ -147,7 +147,7 @@ def deliver(folder: Path, date: str, probs: np.ndarray) -> Path:
     return folder
 
 
-def settings(grow: float = 0.3, plain: bool = False) -> ChangeSettings:
+def settings(grow: float = 0.4, plain: bool = False) -> ChangeSettings:
     """As the command has them, but for the probability to grow to."""
     return ChangeSettings(NAMED, 0.6, grow, "auto", None, None, plain, 1.0)
 

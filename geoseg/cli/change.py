@@ -26,7 +26,7 @@ _PROBABILITY = click.FloatRange(0, 1, min_open=True)
     help="deforestation, say, or your own: NAME=FROM,FROM:TO,TO. Given several times, the first has precedence.",
 )
 @click.option("--seed", type=_PROBABILITY, default=0.6, show_default=True, help="An event must reach it somewhere.")
-@click.option("--grow", type=_PROBABILITY, default=0.3, show_default=True, help="And have it everywhere.")
+@click.option("--grow", type=_PROBABILITY, default=0.4, show_default=True, help="And have it everywhere.")
 @click.option("--min-area", type=click.FloatRange(0), help="m2; smaller events are left out.  [default: 9 pixels]")
 @click.option(
     "--registration", type=click.FloatRange(0), help="Pixels the dates may be off.  [default: told from the maps]"

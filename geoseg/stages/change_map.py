@@ -42,7 +42,7 @@ class ChangeSettings:
             None: all ready-made ones that the classes allow.
         seed: probability that an event must reach somewhere.
         grow: probability that it must have everywhere, at most `seed`.
-        min_area: m2; smaller events are left out. auto: 9 pixels.
+        min_area: m2; smaller events are left out, and smaller holes in events are filled. auto: 9 pixels.
         registration: pixels that edges may be off each other; None: the shift estimated from the two maps, with two
             standard errors, and half a pixel more for how the edges of classes are drawn.
         matrix: probability of the class after, given that before, rows by class; None: the dates are independent.
@@ -99,6 +99,7 @@ class ChangeMap:
         self._pair, self._rules, self._rows = pair, rules, rows
         self._area = PixelArea(pair.geobox.crs.proj, pair.geobox.transform, pair.geobox.shape)
         self._events = [Events(rules.smallest) for _ in rules.named]
+        self._around = [Events(rules.smallest) for _ in rules.named]  # of what is no event: small places are holes
         count = len(pair.before.entries)
         kinds = len(rules.named)
         self.sums = Sums(np.zeros((count, count)), np.zeros(kinds), np.zeros((kinds, count, count)))
@@ -108,6 +109,24 @@ class ChangeMap:
                 events.add(kept, kept & (p >= rules.seed), self._area(window))
         for events in self._events:
             events.close()
+        if rules.smallest:
+            self._find_holes()
+
+    def _find_holes(self) -> None:
+        for number, window in enumerate(self._pair.strips(self._rows)):
+            wide_enough = self._judged(window)[1]
+            for events, around, kept in zip(self._events, self._around, wide_enough, strict=True):
+                rest = ~events.of_strip(number, kept)
+                around.add(rest, rest, self._area(window))
+        for around in self._around:
+            around.close()
+
+    def _held(self, number: int, wide_enough: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+        """Pixels of each transition's events in a strip, small holes filled."""
+        held = [events.of_strip(number, kept) for events, kept in zip(self._events, wide_enough, strict=True)]
+        if not self._rules.smallest:
+            return held
+        return [~around.of_strip(number, ~events) for around, events in zip(self._around, held, strict=True)]
 
     def transitions(self) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
         """The map: 0 no change, 1 and so on the named transitions, 253 to 255. Fills `sums`; go through it once."""
@@ -116,7 +135,7 @@ class ChangeMap:
             probs, wide_enough = self._judged(window)
             seen = observed(one, two)
             code = np.full(window.shape, NO_CHANGE, np.uint8)
-            held = [e.of_strip(number, kept) for e, kept in zip(self._events, wide_enough, strict=True)]
+            held = [events & seen for events in self._held(number, wide_enough)]
             narrow = (probs >= self._rules.seed) & ~wide_enough
             code[narrow.any(axis=0) & seen] = WITHIN_ERROR
             for value in range(len(held), 0, -1):

@@ -225,3 +225,16 @@ def test_maps_in_degrees_have_areas_in_square_metres(tmp_path):
     areas = json.loads((tmp_path / "out/change.json").read_text())["areas"]
     box = ([-74.6, -74.54, -74.54, -74.6], [-8.3, -8.3, -8.36, -8.36])
     assert areas["observed_m2"] == pytest.approx(abs(Geod(ellps="WGS84").polygon_area_perimeter(*box)[0]), rel=1e-4)
+
+
+def test_small_holes_in_events_are_filled_and_clouds_are_not(tmp_path):
+    before, after = np.zeros((40, 60), np.uint8), np.zeros((40, 60), np.uint8)
+    after[5:25, 5:35] = 1
+    after[10:12, 10:12], after[10:14, 20:24], after[20, 30] = 0, 0, 254  # 4 and 16 pixels that stayed, one cloud
+    found, figures = run(tmp_path, before, after, asked(min_area="auto"))
+    expected = np.zeros_like(before)
+    expected[5:25, 5:35] = 1
+    expected[10:14, 20:24], expected[20, 30] = 0, 254
+    assert_array_equal(found, expected)
+    kept = figures["transitions"]["deforestation"]["from_to_m2"]["forest"]
+    assert kept["forest"] / kept["pasture"] == pytest.approx(4 / (600 - 21), rel=1e-3)
