@@ -34,6 +34,9 @@ _SHARE = click.FloatRange(0, 1)
 @click.option("--omissions", type=_SHARE, default=0.005, show_default=True, help="Guess: target share of other strata.")
 @click.option("--buffer-omissions", type=_SHARE, default=0.05, show_default=True, help="Guess: the same in the buffer.")
 @click.option("--image", "images", multiple=True, type=FILE, help="Imagery for chips; repeat it for a second date.")
+@click.option(
+    "--bands", metavar="R,G,B", help="Numbers of the image's bands to show; else those named red, green, blue."
+)
 @click.option("--seed", type=click.IntRange(0, 2**62), default=0, show_default=True)
 def sample(
     classes: Path,
@@ -50,6 +53,7 @@ def sample(
     omissions: float,
     buffer_omissions: float,
     images: tuple[Path, ...],
+    bands: str | None,
     seed: int,
 ) -> None:
     """Draw points of MAP at random within strata, for interpreters to label. OUT is a folder."""
@@ -69,7 +73,7 @@ def sample(
         buffer_omissions=buffer_omissions,
         seed=seed,
     )
-    for line in stage(classes, out, wish, images):
+    for line in stage(classes, out, wish, images, _numbers(bands)):
         click.echo(line)
 
 
@@ -91,6 +95,13 @@ def _pairs(texts: tuple[str, ...], option: str) -> list[tuple[str, str]]:
     if wrong := [text for text, (left, right) in zip(texts, pairs, strict=True) if not (left and right)]:
         raise click.UsageError(f"{option} {wrong[0]!r} must be written with one =, such as {option} CLASS=VALUE")
     return pairs
+
+
+def _numbers(text: str | None) -> tuple[int, ...]:
+    parts = text.split(",") if text else []
+    if len(parts) not in (0, 3) or not all(part.strip().isdecimal() for part in parts):
+        raise click.UsageError(f"--bands {text!r} must be three numbers of bands, such as 4,3,2")
+    return tuple(int(part) for part in parts)
 
 
 def _share(text: str) -> float:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
 
+from geoseg.errors import ConfigError, DataError
 from geoseg.grid.window import Window
 from geoseg.io.image import write_picture
 from geoseg.io.rasters import Raster, open_raster
@@ -18,6 +19,7 @@ from geoseg.stages.drawn import Drawn
 
 CONTEXT = 61  # pixels of the map a side of a panel, the point's own in the middle
 _PIXELS = (32, 1024)  # of the image a side, at least and at most, where its pixels are much larger or smaller
+_COLOURS = ("red", "green", "blue")
 _LOOKS = 24  # windows that the stretch is taken from
 _LOOK = 128  # pixels a side
 
@@ -25,16 +27,28 @@ Floats = NDArray[np.float64]
 
 
 class Imagery:
-    """One date: an image, how it is stretched, and where the map's pixels lie in it."""
+    """One date: an image, how it is stretched, and where the map's pixels lie in it.
 
-    def __init__(self, image: Raster, classes: Raster) -> None:
+    Args:
+        image: of that date.
+        classes: the map.
+        bands: numbers of the bands shown as red, green and blue; none for those of these names, or the first three.
+    """
+
+    def __init__(self, image: Raster, classes: Raster, bands: Sequence[int]) -> None:
         self._image, self._map = image, classes
-        bands = list(image.image_bands)
-        self._bands = bands[:3] if len(bands) >= 3 else bands[:1] * 3
+        self._bands = list(bands) or _shown_bands(image)
+        if absent := [band for band in self._bands if not 1 <= band <= image.count]:
+            raise ConfigError(
+                f"{image.path} has {image.count} bands, no band {absent[0]}; name three of them in --bands"
+            )
         to_image = Transformer.from_crs(classes.geobox.crs.proj, image.geobox.crs.proj, always_xy=True)
         self._to_image = to_image
-        self._low, self._high = self._ends()
         height, width = classes.shape
+        top, left, bottom, right = self._place(np.array([0.0, height]), np.array([0.0, width]))
+        if not (top < image.shape[0] and left < image.shape[1] and bottom > 0 and right > 0):
+            raise DataError(f"{image.path} shows no part of the map {classes.path}; name imagery of the same place")
+        self._low, self._high = self._ends()
         middle = self._place(np.array([height // 2, height // 2 + 1.0]), np.array([width // 2, width // 2 + 1.0]))
         fine = max(middle[2] - middle[0], middle[3] - middle[1])  # pixels of the image along one of the map
         self._context = max((float(np.clip(CONTEXT * fine, *_PIXELS)) / fine - 1) / 2, 1.0)
@@ -88,19 +102,30 @@ class Imagery:
         return low, high
 
 
-def write_chips(classes: Raster, drawn: Drawn, images: Sequence[Path], folder: Path) -> None:
-    """A PNG of each point, named by its id, dates side by side in the order of `images`; none without images.
+def _shown_bands(image: Raster) -> list[int]:
+    names = image.band_names or ()
+    if all(colour in names for colour in _COLOURS):
+        return [names.index(colour) + 1 for colour in _COLOURS]
+    bands = list(image.image_bands)
+    return bands[:3] if len(bands) >= 3 else bands[:1] * 3
 
-    Args:
-        classes: the map.
-        drawn: its points.
-        images: each in any CRS; its first three bands are shown as red, green and blue.
-        folder: of the pictures.
+
+@contextmanager
+def open_imagery(classes: Raster, images: Sequence[Path], bands: Sequence[int]) -> Iterator[list[Imagery]]:
+    """The images, each in any CRS, as dates of a map.
+
+    Raises:
+        ConfigError: an image has no such band.
+        DataError: an image cannot be read, or lies elsewhere.
     """
-    if not images:
-        return
     with ExitStack() as files:
-        dates = [Imagery(files.enter_context(open_raster(path)), classes) for path in images]
-        for number, (row, col) in enumerate(zip(drawn.rows.tolist(), drawn.cols.tolist(), strict=True), start=1):
-            panels, boxes = zip(*(date.panel(row, col) for date in dates), strict=True)
-            write_picture(folder / f"{number}.png", chip(panels, boxes))
+        yield [Imagery(files.enter_context(open_raster(path)), classes, bands) for path in images]
+
+
+def write_chips(drawn: Drawn, dates: Sequence[Imagery], folder: Path) -> None:
+    """A PNG of each point, named by its id, the dates side by side; none without dates."""
+    if not dates:
+        return
+    for number, (row, col) in enumerate(zip(drawn.rows.tolist(), drawn.cols.tolist(), strict=True), start=1):
+        panels, boxes = zip(*(date.panel(row, col) for date in dates), strict=True)
+        write_picture(folder / f"{number}.png", chip(panels, boxes))

@@ -16,7 +16,7 @@ from geoseg.errors import ConfigError
 from geoseg.io.commit import sha256, write_json
 from geoseg.io.rasters import Raster, open_raster
 from geoseg.io.sample_points import write_points
-from geoseg.stages.chips import write_chips
+from geoseg.stages.chips import open_imagery, write_chips
 from geoseg.stages.drawn import Drawn, draw, sample_points
 from geoseg.stages.map_strata import MapStrata, StratumRule, Survey, require_class, seen
 from geoseg.stages.sample_check import UNCLEAR
@@ -55,7 +55,9 @@ class SampleWish:
     seed: int
 
 
-def sample(classes: Path, out: Path, wish: SampleWish, images: Sequence[Path] = ()) -> list[str]:
+def sample(
+    classes: Path, out: Path, wish: SampleWish, images: Sequence[Path] = (), bands: Sequence[int] = ()
+) -> list[str]:
     """Draw a stratified random sample of a map into the folder `out`. Memory does not grow with the map.
 
     Writes `points.geojson` and `points.csv` to be filled in, `chips/` with a picture of each point where images are
@@ -66,6 +68,7 @@ def sample(classes: Path, out: Path, wish: SampleWish, images: Sequence[Path] = 
         out: folder.
         wish: what is wanted.
         images: imagery that interpreters are shown, one file a date.
+        bands: numbers of its bands that are shown as red, green and blue; none for those so named, or the first three.
 
     Returns:
         What was drawn, a line each.
@@ -76,7 +79,7 @@ def sample(classes: Path, out: Path, wish: SampleWish, images: Sequence[Path] = 
     """
     if (out / "sample.json").exists():
         raise ConfigError(f"{out} holds a sample already, whose labels would be lost; name another folder")
-    with open_raster(classes) as raster:
+    with open_raster(classes) as raster, open_imagery(raster, images, bands) as dates:
         strata = MapStrata(raster, wish.rule)
         survey = seen(strata.survey())
         found = survey.strata
@@ -85,7 +88,7 @@ def sample(classes: Path, out: Path, wish: SampleWish, images: Sequence[Path] = 
         counts = _counts(found, wish, shares)
         drawn = draw(raster, strata, dict(zip(found.names, counts.tolist(), strict=True)), wish.seed)
         write_points(out, sample_points(raster, drawn))
-        write_chips(raster, drawn, images, out / "chips")
+        write_chips(drawn, dates, out / "chips")
         design = _design((classes, out), raster, wish, survey, counts, drawn)
     write_json(out / "sample.json", design)
     return _lines(found, wish, shares, counts, out)

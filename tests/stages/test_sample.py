@@ -361,6 +361,16 @@ def test_chips_show_the_points_pixel_at_each_date(tmp_path):
             assert np.abs(np.polyval(np.polyfit(place, colour, 1), place) - colour).max() < 0.004
 
 
+def test_imagery_that_does_not_fit_is_refused_before_anything_is_drawn(tmp_path):
+    path = write(tmp_path / "map.tif", ground())
+    with pytest.raises(ConfigError, match="has 1 bands, no band 4; name three"):
+        sample(path, tmp_path / "s", WISH, [path], (4, 3, 2))
+    far = write(tmp_path / "far.tif", ground(), transform=Affine(10, 0, 600_000, 0, -10, 6_600_000))
+    with pytest.raises(DataError, match="shows no part of the map.*same place"):
+        sample(path, tmp_path / "s", WISH, [far])
+    assert not (tmp_path / "s").exists()
+
+
 def test_an_image_of_far_finer_or_coarser_pixels_gives_chips_too(tmp_path):
     path = write(tmp_path / "map.tif", ground())
     for name, side in (("fine", 0.05), ("coarse", 500)):
