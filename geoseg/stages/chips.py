@@ -84,7 +84,10 @@ class Imagery:
         return stretched(pixels, valid, self._low, self._high)
 
     def _ends(self) -> tuple[Floats, Floats]:
-        """Second and 98th percentile of each band, over windows spread evenly: the same for every point."""
+        """Second and 98th percentile of each band, over windows spread evenly: the same for every point.
+
+        Pixels that are 0 in all bands do not count: they are the fill of images that do not say so.
+        """
         whole = self._image.window
         across = max(1, round(np.sqrt(_LOOKS * whole.width / whole.height)))
         down = max(1, -(-_LOOKS // across))
@@ -94,7 +97,7 @@ class Imagery:
                 window = Window(col, row, _LOOK, _LOOK).intersect(whole)
                 assert window is not None
                 pixels, valid = self._image.read(self._bands, window)
-                seen.append(pixels[:, valid].astype(np.float64))
+                seen.append(pixels[:, valid & pixels.any(axis=0)].astype(np.float64))
         values = np.concatenate(seen, axis=1)
         if not values.shape[1]:
             return np.zeros(3), np.ones(3)

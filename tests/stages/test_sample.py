@@ -366,7 +366,7 @@ def test_imagery_that_does_not_fit_is_refused_before_anything_is_drawn(tmp_path)
     with pytest.raises(ConfigError, match="has 1 bands, no band 4; name three"):
         sample(path, tmp_path / "s", WISH, [path], (4, 3, 2))
     far = write(tmp_path / "far.tif", ground(), transform=Affine(10, 0, 600_000, 0, -10, 6_600_000))
-    with pytest.raises(DataError, match="shows no part of the map.*same place"):
+    with pytest.raises(DataError, match=r"shows no part of the map.*same place"):
         sample(path, tmp_path / "s", WISH, [far])
     assert not (tmp_path / "s").exists()
 
