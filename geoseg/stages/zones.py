@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 STRIP = 512  # rows read at a time
 _SUM_BYTES = 1_000_000_000  # of the figures of all zones
 _SLIGHT = 1e-6  # share of a zone: less beyond the map is rounding
+_ROUGH = 0.01  # of a zone's area: its pixels are further off than a figure should be
 _MODEL = "GEOSEG_MODEL_SHA256"
 _LISTED = 5  # zones named in one message
 
@@ -87,7 +88,7 @@ def zones(classes: Path, layer: Path, out: Path, asked: ZoneOptions) -> list[str
         figures_of = figures_of_one if span is None else figures_of_two
         kinds = (sums.area_m2, sums.pixels) if span is not None else (sums.area_m2[:, :, 0], sums.pixels[:, :, 0])
         results = ZoneResults(found, figures_of(tuple(names.values()), *kinds, placed.beyond_m2), placed.area_m2, span)
-        told = [*_told(found, placed, sums), *alike]
+        told = [*_told(found, placed, sums), *_rough(results), *alike]
     head: dict[str, object] = {
         "map": classes.name,
         "after": asked.after.name if asked.after else None,
@@ -225,6 +226,17 @@ def _told(found: ZoneLayer, placed: Placed, sums: ZoneSums) -> Iterator[str]:
         has = "has" if twice == 1 else "have"
         alike = f"{_plural(twice, 'zone')} {has} a name that another has, too"
         yield f"{alike}; zone_id, their number in the layer, tells them apart"
+
+
+def _rough(results: ZoneResults) -> Iterator[str]:
+    """Zones whose pixels are not much like their polygon."""
+    whole, polygon = results.figures.whole, results.polygon_m2
+    off = (np.abs(whole / polygon - 1) > _ROUGH) & (whole > 0)
+    if off.any():
+        yield (
+            f"{_count(off)} more than {_ROUGH:.0%} off the area of the polygon, for pixels on the border count whole "
+            f"or not at all ({_some(results.layer, off)}): use --exact"
+        )
 
 
 def _require_one_model(maps: list[Raster]) -> Iterator[str]:

@@ -220,6 +220,22 @@ def test_zones_that_overlap_repeat_or_lie_elsewhere_are_told(tmp_path, before):
     )  # b is right by itself
 
 
+def test_zones_of_few_pixels_are_told_how_far_they_are_off(tmp_path, before):
+    shapes = [box(0, 0, 10, 10), box(3.6, 3.6, 5.4, 5.4)]  # 1.8 pixels a side: 4 centres and 3.24 pixels
+    layer = write_zones(tmp_path / "z.gpkg", shapes, ["whole", "few"])
+    told = zones(before, layer, tmp_path / "out", ZoneOptions())
+    assert told[2].startswith("1 of 2 zones is more than 1% off the area of the polygon")
+    assert told[2].endswith("(few): use --exact")
+    assert len(zones(before, layer, tmp_path / "out", ZoneOptions(exact=True))) == 2  # and the overlap
+
+
+def test_more_figures_than_memory_is_meant_for(tmp_path, before, after, monkeypatch):
+    layer = write_zones(tmp_path / "z.gpkg", [box(0, 0, 10, 10)] * 3)
+    monkeypatch.setattr(stage, "_SUM_BYTES", 16 * 3 * 4 * 4 - 1)  # two classes, not observed and outside, twice
+    with pytest.raises(ConfigError, match=r"3 zones and 2 classes would take .*split the layer"):
+        zones(before, layer, tmp_path / "out", ZoneOptions(after=after))
+
+
 def test_zones_all_elsewhere_are_refused(tmp_path, before):
     layer = write_zones(tmp_path / "z.gpkg", [shapely.box(0, 0, 1, 1)])
     with pytest.raises(DataError, match=r"none of the 1 zones .* touches .*check that the layer's CRS"):
