@@ -10,6 +10,7 @@ Source: hysteresis threshold, Canny 1986, doi:10.1109/TPAMI.1986.4767851.
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.sparse import coo_array
@@ -30,11 +31,7 @@ def wide(change: Mask, width: int) -> Mask:
     """
     if width == 0:
         return change
-    side = width + 1
-    square = ndimage.minimum_filter(change.astype(np.uint8), side, mode="constant", cval=0)
-    opened = ndimage.maximum_filter(square, side, mode="constant", cval=0, origin=-1 if side % 2 == 0 else 0)
-    near = ndimage.maximum_filter(opened, 2 * width + 1, mode="constant", cval=0)
-    kept: Mask = change & (near > 0)
+    kept: Mask = _wide(np.ascontiguousarray(change), width)
     return kept
 
 
@@ -108,3 +105,37 @@ class Events:
         labels = ndimage.label(grow)[0]
         events: Mask = self._holds[number][labels]
         return events
+
+
+@njit(cache=True, nogil=True)
+def _wide(change, width):  # type: ignore[no-untyped-def]
+    """Change within reach of a square: it lies up to twice `width` above and left of the square's lower right corner,
+    or up to `width` below and right of it. Corners are counted in windows that slide, over columns, then over rows.
+    """
+    height, columns = change.shape
+    run_down, found = np.zeros(columns, np.int32), np.zeros(columns, np.int32)
+    beside = np.zeros((height, columns), np.bool_)  # a corner in this row is within reach
+    corner = np.zeros(columns, np.bool_)
+    for row in range(height):
+        run = 0
+        for col in range(columns):
+            run = run + 1 if change[row, col] else 0
+            run_down[col] = run_down[col] + 1 if run > width else 0
+            corner[col] = run_down[col] > width
+        count = 0
+        for col in range(-2 * width, columns):
+            if col + 2 * width < columns:
+                count += corner[col + 2 * width]
+            if col - width - 1 >= 0:
+                count -= corner[col - width - 1]
+            if col >= 0:
+                beside[row, col] = count > 0
+    kept = np.zeros((height, columns), np.bool_)
+    for row in range(-2 * width, height):
+        if row + 2 * width < height:
+            found += beside[row + 2 * width]
+        if row - width - 1 >= 0:
+            found -= beside[row - width - 1]
+        if row >= 0:
+            kept[row] = change[row] & (found > 0)
+    return kept

@@ -105,8 +105,9 @@ class ChangeMap:
         self.sums = Sums(np.zeros((count, count)), np.zeros(kinds), np.zeros((kinds, count, count)))
         for window in pair.strips(rows):
             probs, wide_enough = self._judged(window)
+            area = self._area(window)
             for events, p, kept in zip(self._events, probs, wide_enough, strict=True):
-                events.add(kept, kept & (p >= rules.seed), self._area(window))
+                events.add(kept, kept & (p >= rules.seed), area)
         for events in self._events:
             events.close()
         if rules.smallest:
@@ -114,10 +115,10 @@ class ChangeMap:
 
     def _find_holes(self) -> None:
         for number, window in enumerate(self._pair.strips(self._rows)):
-            wide_enough = self._judged(window)[1]
+            wide_enough, area = self._judged(window)[1], self._area(window)
             for events, around, kept in zip(self._events, self._around, wide_enough, strict=True):
                 rest = ~events.of_strip(number, kept)
-                around.add(rest, rest, self._area(window))
+                around.add(rest, rest, area)
         for around in self._around:
             around.close()
 
