@@ -101,7 +101,7 @@ def _geojson_rows(path: Path, text: str) -> list[dict[str, Any]]:
         return [
             dict(zip(("lon", "lat"), f["geometry"]["coordinates"][:2], strict=True)) | _properties(f) for f in features
         ]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(
             f"{path} is no GeoJSON of points ({type(error).__name__}: {error}); save the labelled points again"
         ) from error

@@ -80,7 +80,7 @@ def read_design(sample: Path) -> SampleDesign:
             {str(s["name"]): int(s["pixels"]) for s in root["strata"]},
             str(root["points_sha256"]),
         )
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(
             f"{path} is no design that geoseg sample wrote ({type(error).__name__}: {error}); name the "
             "folder of the sample"

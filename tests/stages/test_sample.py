@@ -164,10 +164,13 @@ def test_estimates_are_right_on_average(tmp_path):
     [
         ("EPSG:4326", Affine(0.002, 0, 11, 0, -0.002, 60.5)),
         ("EPSG:3857", Affine(200, 0, 1_000_000, 0, -200, 8_500_000)),
+        ("EPSG:3857", Affine(200, 0, 1_000_000, 0, -200, 15_000)),
+        ("EPSG:3857", Affine(200, 0, 1_000_000, 0, -200, 15_540_000)),
         ("EPSG:32633", Affine(100, 0, 300_000, 0, -100, 6_700_000)),
     ],
 )
 def test_areas_are_on_the_ellipsoid_whatever_the_crs(tmp_path, crs, transform):
+    """G05, G06: degrees, and Web Mercator at 60, 0 and 80 degrees north, against the geodesic area of the outline."""
     pixels = ground()
     pixels[pixels >= 254] = 1
     path = write(tmp_path / "map.tif", pixels, crs, transform)
@@ -311,6 +314,34 @@ def test_maps_that_cannot_be_sampled(tmp_path):
         sample(write(tmp_path / "map.tif", np.where(pixels == 2, 9, pixels).astype(np.uint8)), tmp_path / "s", WISH)
     with pytest.raises(DataError, match="shows no class anywhere"):
         sample(write(tmp_path / "map.tif", np.full_like(pixels, 254)), tmp_path / "s", WISH)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.geojson", '{"features": [{"geometry": null, "properties": {}}]}', "no GeoJSON of points"),
+        (
+            "a.geojson",
+            '{"features": [{"geometry": {"coordinates": [1, 2]}, "properties": null}]}',
+            "no GeoJSON of points",
+        ),
+        ("a.geojson", "[]", "no GeoJSON of points"),
+        ("a.json", '{"features": [{"geometry": {"coordinates": [1, 2]}, "properties": {"id": 1}}]}', "has no stratum"),
+        ("a.csv", b"\xff\xfe", "not UTF-8"),
+        ("a.csv", "id,lon\n1,2\n", "has no column stratum"),
+        ("a.csv", "id,stratum,lon,lat,x,y,reference\n1.5,a,1,2,3,4,b\n", "is no number"),
+        ("a.csv", "id,stratum,lon,lat,x,y,reference\ninf,a,1,2,3,4,b\n", "is no number"),
+        ("a.csv", "id,stratum,lon,lat,x,y,reference\n1,forest\n", "is no number"),
+        ("a.csv", "", "lacks point 1 and 119 more"),
+        ("a.csv", "id,stratum,lon,lat,x,y,reference\n", "lacks point 1 and 119 more"),
+        ("a.xlsx", b"PK", "neither GeoJSON nor CSV"),
+    ],
+)
+def test_files_that_are_no_labelled_points(drawn, tmp_path, name, content, words):
+    _, folder, _ = drawn
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises((DataError, ConfigError), match=words):
+        areas(folder, tmp_path / name, tmp_path / "out")
 
 
 def test_a_stratum_of_one_pixel_is_refused_and_may_be_merged(tmp_path):
