@@ -59,18 +59,20 @@ class Events:
         self._last: NDArray[np.int64] | None = None  # of each column of the row above: number, -1 for none
         self._count = 0
 
-    def add(self, grow: Mask, seed: Mask, area: NDArray[np.float64]) -> None:
+    def add(self, grow: Mask, seed: Mask | None, area: NDArray[np.float64]) -> None:
         """The next rows.
 
         Args:
-            grow, seed: (height, width), True from either probability on.
+            grow, seed: (height, width), True from either probability on; the seed None where all that grows is one.
             area: (height, width) of pixels, m2.
         """
         labels, count = ndimage.label(grow)
-        sizes = np.zeros(count + 1, np.int64)
-        np.add.at(sizes, labels[grow], np.rint(area[grow] * 1e6).astype(np.int64))
-        seeded = np.zeros(count + 1, bool)
-        seeded[labels[grow & seed]] = True
+        weights = np.rint(area * 1e6)  # whole numbers, whose sums are exact up to 9,000 km2 a strip
+        sizes = np.bincount(labels.ravel(), weights.ravel(), count + 1).astype(np.int64)
+        seeded = np.full(count + 1, seed is None)
+        if seed is not None:
+            seeded[labels[grow & seed]] = True
+        seeded[0] = False
         self._holds.append(seeded & (sizes >= self._smallest))
         crossing = np.union1d(labels[0], labels[-1])
         crossing = crossing[crossing > 0].astype(np.int64)

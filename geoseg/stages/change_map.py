@@ -118,7 +118,7 @@ class ChangeMap:
             wide_enough, area = self._judged(window)[1], self._area(window)
             for events, around, kept in zip(self._events, self._around, wide_enough, strict=True):
                 rest = ~events.of_strip(number, kept)
-                around.add(rest, rest, area)
+                around.add(rest, None, area)
         for around in self._around:
             around.close()
 
