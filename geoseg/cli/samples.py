@@ -18,9 +18,7 @@ _SHARE = click.FloatRange(0, 1)
 @click.option(
     "--standard-error",
     type=click.FloatRange(0, min_open=True),
-    default=0.01,
-    show_default=True,
-    help="Wanted: of overall accuracy; with --target, of its area as a share of its mapped area.",
+    help="Wanted: of overall accuracy (0.01); with --target, of its area as a share of its mapped area (0.1).",
 )
 @click.option("--points", type=click.IntRange(1), help="Points in all, in place of --standard-error.")
 @click.option(
@@ -42,7 +40,7 @@ def sample(
     classes: Path,
     out: Path,
     target: tuple[str, ...],
-    standard_error: float,
+    standard_error: float | None,
     points: int | None,
     allocation: str,
     min_points: int,
@@ -63,7 +61,7 @@ def sample(
 
     wish = SampleWish(
         rule=StratumRule(target, buffer, tuple(_pairs(merge, "--merge"))),
-        standard_error=standard_error,
+        standard_error=standard_error or (0.1 if target else 0.01),
         points=points,
         allocation=allocation,  # type: ignore[arg-type]
         least=min_points,

@@ -102,7 +102,8 @@ class MapStrata:
         merged = dict(rule.merge)
         own = [merged.get(name, name) for _, name in kept]
         buffer = [f"buffer of {', '.join(rule.target)}"] if rule.buffer else []
-        self.names = (*dict.fromkeys(own), *buffer)
+        self.names = tuple(dict.fromkeys([*own, *buffer]))
+        self._buffer = np.int16(self.names.index(buffer[0]) if buffer else -1)
         self._class_of = _table([(v, self.classes.index(n)) for (v, _), n in zip(kept, counted, strict=True)])
         self._stratum_of = _table([(v, self.names.index(n)) for (v, _), n in zip(kept, own, strict=True)])
         self._is_target = np.zeros(256, bool)
@@ -155,7 +156,7 @@ class MapStrata:
             )
         if self._rule.buffer:
             near = surroundings(self._is_target[values], self._rule.buffer)[here]
-            strata = np.where(near & (strata >= 0), np.int16(len(self.names) - 1), strata)
+            strata = np.where(near & (strata >= 0), self._buffer, strata)
         return Piece(core, strata, classes, inner == UNOBSERVED)
 
 

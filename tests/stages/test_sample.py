@@ -356,6 +356,18 @@ def test_a_stratum_of_one_pixel_is_refused_and_may_be_merged(tmp_path):
     assert [row["class"] for row in rows_of(tmp_path / "areas.csv")] == list(NAMES)
 
 
+def test_a_class_may_be_merged_into_the_buffer(tmp_path):
+    pixels = ground()
+    rule = StratumRule(("cleared",), buffer=3, merge=(("field", "buffer of cleared"),))
+    sample(write(tmp_path / "map.tif", pixels), tmp_path / "s", replace(WISH, rule=rule))
+    design = json.loads((tmp_path / "s" / "sample.json").read_text())
+    near = (pixels == 1) & (ndimage.distance_transform_edt(pixels != 0) <= 3)
+    sizes = {s["name"]: s["pixels"] for s in design["strata"]}
+    assert list(sizes) == ["cleared", "forest", "buffer of cleared"]
+    assert sizes["buffer of cleared"] == near.sum() + (pixels == 2).sum()
+    areas(tmp_path / "s", label(tmp_path / "s", pixels), tmp_path)
+
+
 def test_labels_are_not_overwritten(drawn):
     path, folder, _ = drawn
     with pytest.raises(ConfigError, match="name another folder"):
