@@ -22,6 +22,7 @@ Ints = NDArray[np.int64]
 Allocation = Literal["equal", "proportional", "neyman"]
 
 LEAST = 2  # points of a stratum: of fewer there is no variance
+_HALVINGS = 80
 MOST_POINTS = 100_000  # nobody interprets more; a wish that needs them is a slip of the pen
 
 
@@ -58,19 +59,11 @@ def allocate(total: int, kind: Allocation, weights: Floats, shares: Floats, pixe
     """
     spread = np.sqrt(shares * (1 - shares))
     wish = {"equal": np.ones_like(weights), "proportional": weights, "neyman": weights * spread}[kind]
-    wish = weights if not wish.sum() else wish
-    counts = np.minimum(np.maximum(least, LEAST), pixels)
-    open_ = np.ones(len(weights), bool)
-    while open_.any() and (left := total - counts[~open_].sum()) > 0 and wish[open_].sum():
-        ideal = np.where(open_, left * wish / wish[open_].sum(), counts)
-        short, full = open_ & (ideal <= counts), open_ & (ideal >= pixels)
-        if not short.any() and not full.any():
-            counts[open_] = _whole(ideal[open_], int(left))
-            break
-        settle = short if short.any() else full
-        counts[settle & full] = pixels[settle & full]
-        open_ &= ~settle
-    return counts
+    wish = weights if not wish.any() else wish
+    floor = np.minimum(np.maximum(least, LEAST), pixels)
+    room = np.where(wish > 0, pixels, floor)
+    total = int(np.clip(total, floor.sum(), room.sum()))
+    return _whole(_filled(wish, floor, room, total), room, total)
 
 
 def smallest(
@@ -110,9 +103,24 @@ def require_strata(names: tuple[str, ...], pixels: Ints) -> None:
         )
 
 
-def _whole(ideal: Floats, total: int) -> Ints:
-    """Whole numbers that sum to `total`, by largest remainder; ties go to the first."""
-    counts = np.floor(ideal).astype(np.int64)
+def _filled(wish: Floats, floor: Ints, room: Ints, total: int) -> Floats:
+    """Amounts in proportion to `wish`, none below `floor` or above `room`, that sum to `total`."""
+    some = wish > 0
+    low = float((np.log(floor[some]) - np.log(wish[some])).min())
+    high = float((np.log(room[some]) - np.log(wish[some])).max())
+    amounts = floor.astype(np.float64)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        amounts[some] = np.clip(np.exp(middle + np.log(wish[some])), floor[some], room[some])
+        low, high = (middle, high) if amounts.sum() < total else (low, middle)
+    amounts[some] = np.clip(np.exp(high + np.log(wish[some])), floor[some], room[some])
+    return amounts
+
+
+def _whole(ideal: Floats, room: Ints, total: int) -> Ints:
+    """Whole numbers that sum to `total`, by largest remainder where there is room; ties go to the first."""
+    counts = np.floor(ideal + 1e-6).astype(np.int64)
     order = np.argsort(counts - ideal, kind="stable")
-    counts[order[: total - int(counts.sum())]] += 1
+    order = order[counts[order] < room[order]]
+    counts[order[: max(0, total - int(counts.sum()))]] += 1
     return counts

@@ -29,7 +29,7 @@ def test_neyman_needs_no_more_than_others_for_the_same_error():
     assert sizes["neyman"] <= sizes["proportional"] <= sizes["equal"]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=300)
 @given(
     strata=st.lists(st.tuples(st.floats(0.01, 1), st.floats(0, 1), st.integers(2, 10_000)), min_size=1, max_size=6),
     total=st.integers(2, 5000),
