@@ -9,10 +9,10 @@ rule translate:
         "<results>/{aoi}/{date}/logs/{layer}.{format}.log",
     benchmark:
         "<results>/{aoi}/{date}/logs/{layer}.{format}.tsv"
-    params:
-        version=VERSIONS["translate"],
     wildcard_constraints:
         layer="landcover|buildings|roads|road_nodes",
         format="geojson|geojsonl|gpkg",
+    params:
+        version=VERSIONS["translate"],
     shell:
         "geoseg translate {input.layer:q} {output:q} 2> {log:q}"
