@@ -44,6 +44,7 @@ class Project:
             "model": "../model",
             "dates": {DATE: {"scenes": ["../town.tif"]}},
             "products": ["landcover"],
+            "vectors": {"formats": ["geojson"]},
             "compute": {"device": "cpu", "workers": 1, "threads": 1},
         }
         tiling = {"max_seams": 1, **sections.pop("tiling", {})}  # random weights are not steady
