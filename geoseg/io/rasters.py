@@ -127,6 +127,13 @@ class Raster:
         return self._dataset.height, self._dataset.width
 
     @property
+    def crs(self) -> CRS:
+        """The CRS, which every raster has that was opened."""
+        crs = self.geobox.crs
+        assert crs is not None
+        return crs.proj
+
+    @property
     def window(self) -> Window:
         """All pixels."""
         return Window(0, 0, self._dataset.width, self._dataset.height)

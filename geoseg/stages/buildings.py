@@ -17,7 +17,8 @@ from odc.geo.geobox import GeoBox
 
 from geoseg.grid.instance import Instance
 from geoseg.grid.window import Window
-from geoseg.io.rasters import Raster, open_raster
+from geoseg.io.map_pair import open_maps
+from geoseg.io.rasters import Raster
 from geoseg.raster.components import components
 from geoseg.raster.touching import fill_holes, narrow_apart, sites_of
 from geoseg.raster.watershed import split
@@ -84,10 +85,10 @@ def buildings(
         The layer; `buildings`, `by_status`, `area_m2`, `components` and `too_small`.
 
     Raises:
-        DataError: a map that cannot be read.
+        DataError: a map that cannot be read, or maps that are not on one grid.
     """
-    with open_raster(classes) as class_map, open_raster(confidence) as confidence_map:
-        ground = Ground(class_map.geobox.crs.proj, class_map.geobox.transform)
+    with open_maps(classes, confidence) as (class_map, confidence_map):
+        ground = Ground(class_map.crs, class_map.geobox.transform)
         found, small, count = [], 0, 0
         for part in components(_strips(class_map, building), building):
             count += 1

@@ -16,15 +16,15 @@ import numpy as np
 import pandas
 import psutil
 from numpy.typing import NDArray
-from pyproj import CRS
 
 from geoseg.config import Vectors
 from geoseg.errors import DataError
 from geoseg.grid.window import Window
 from geoseg.io.commit import write_json
 from geoseg.io.label_values import class_entries
+from geoseg.io.map_pair import open_maps
 from geoseg.io.polygons import CornerFile, class_strips
-from geoseg.io.rasters import Raster, open_raster
+from geoseg.io.rasters import Raster
 from geoseg.io.vectors import write_layer
 from geoseg.raster.coding import UNOBSERVED
 from geoseg.stats.pixel_area import PixelArea
@@ -82,8 +82,7 @@ def landcover_of_map(classes: Path, confidence: Path, figures: Path, asked: Vect
         DataError: the maps do not fit each other, or the map does not name its classes.
         MachineError: a file cannot be written, or the map is so noisy that its polygons would not fit.
     """
-    with open_raster(classes) as class_map, open_raster(confidence) as confidence_map:
-        _require_fit(class_map, confidence_map)
+    with open_maps(classes, confidence) as (class_map, confidence_map):
         names = _names(class_map)
         estimate(class_strips(class_map)).require(psutil.virtual_memory().available, str(classes))
         drawn = draw(class_map, asked, classes.parent / "work")
@@ -136,7 +135,7 @@ def _pixel_areas(arcs: Arcs, count: int, class_map: Raster) -> NDArray[np.float6
     first = np.full(count, height - 1)
     for side in (arcs.left, arcs.right):
         np.minimum.at(first, side[side >= 0], tops[side >= 0])
-    of_rows = PixelArea(_crs(class_map), class_map.geobox.transform, class_map.shape)(Window(width // 2, 0, 1, height))
+    of_rows = PixelArea(class_map.crs, class_map.geobox.transform, class_map.shape)(Window(width // 2, 0, 1, height))
     return of_rows[first, 0]
 
 
@@ -145,7 +144,7 @@ def _attributes(
 ) -> pandas.DataFrame:
     """One row a region."""
     width = class_map.shape[1]
-    area = PixelArea(_crs(class_map), class_map.geobox.transform, class_map.shape)
+    area = PixelArea(class_map.crs, class_map.geobox.transform, class_map.shape)
     values, top = drawn.regions.values, 0
     sums = RegionStatistics(drawn.arcs, len(values), width)
     for stored in class_strips(confidence_map):
@@ -171,7 +170,7 @@ def _attributes(
 
 def _frames(assembly: Assembly, attributes: pandas.DataFrame, class_map: Raster) -> Iterator[geopandas.GeoDataFrame]:
     """The layer, some polygons at a time; one empty frame where there are none."""
-    crs, transform = _crs(class_map), class_map.geobox.transform
+    crs, transform = class_map.crs, class_map.geobox.transform
     for first, last in list(assembly.batches(_BATCH)) or [(0, 0)]:
         placed = place(assembly.polygons(first, last), transform)
         rows = attributes.iloc[first:last].reset_index(drop=True)
@@ -208,22 +207,3 @@ def _require_named(regions: Regions, names: Mapping[int, str], class_map: Raster
             f"({', '.join(f'{value} {name}' for value, name in sorted(names.items()))}). It was changed after it was "
             "made: make it again."
         )
-
-
-def _require_fit(class_map: Raster, confidence_map: Raster) -> None:
-    if class_map.geobox != confidence_map.geobox:
-        raise DataError(
-            f"{class_map.path} {_place(class_map)} and {confidence_map.path} {_place(confidence_map)} are not on the "
-            "same grid. Make both again from the same run."
-        )
-
-
-def _crs(raster: Raster) -> CRS:
-    crs = raster.geobox.crs
-    assert crs is not None  # open_raster refuses a file without
-    return crs.proj
-
-
-def _place(raster: Raster) -> str:
-    height, width = raster.shape
-    return f"({width} x {height} px from {raster.geobox.transform.c}, {raster.geobox.transform.f})"

@@ -39,8 +39,7 @@ def map_areas(classes: Path) -> dict[str, float]:
 
 def _by_value(raster: Raster) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Area of each value, (256,)."""
-    geobox = raster.geobox
-    area, total = PixelArea(geobox.crs.proj, geobox.transform, raster.shape), np.zeros(256)
+    area, total = PixelArea(raster.crs, raster.geobox.transform, raster.shape), np.zeros(256)
     whole = Window(0, 0, raster.shape[1], raster.shape[0])
     for cell in cells(whole, _SIDE):
         window = cell.intersect(whole)

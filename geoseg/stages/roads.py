@@ -10,11 +10,12 @@ from pathlib import Path
 import geopandas
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
+from pyproj import Transformer
 
 from geoseg.errors import DataError
 from geoseg.grid.window import Window
-from geoseg.io.rasters import Raster, open_raster
+from geoseg.io.map_pair import open_maps
+from geoseg.io.rasters import Raster
 from geoseg.raster.skeleton import OUTSIDE, SkeletonPixels, SkeletonSettings, concatenate, skeleton_pixels
 from geoseg.vector.road_bridges import GapSettings
 from geoseg.vector.road_ends import Probe
@@ -92,17 +93,12 @@ def roads(classes: Path, confidence: Path, settings: RoadSettings) -> Roads:
     Raises:
         DataError: the maps do not fit each other, are damaged, are no class maps, or the road class is noise.
     """
-    with open_raster(classes) as class_map, open_raster(confidence) as confidence_map:
-        if class_map.geobox != confidence_map.geobox:
-            raise DataError(
-                f"{class_map.path} and {confidence_map.path} are not on the same grid. Make both again from the same "
-                "run."
-            )
+    with open_maps(classes, confidence) as (class_map, confidence_map):
         step = ground_step(class_map)
         skeleton = _skeleton(class_map, confidence_map, settings, step)
         pixel = (step[0] * step[1]) ** 0.5
         network = road_network(skeleton, _probe(class_map, step), settings.road, _network_settings(settings), pixel)
-        edges, nodes = road_layers(network, class_map.geobox.transform, _crs(class_map), step)
+        edges, nodes = road_layers(network, class_map.geobox.transform, class_map.crs, step)
     figures = _figures(edges, nodes)
     log.info("%s: %d road edges, %.1f km", classes.name, len(edges), float(edges["length_m"].sum()) / 1000)
     return Roads(edges, nodes, figures)
@@ -110,7 +106,7 @@ def roads(classes: Path, confidence: Path, settings: RoadSettings) -> Roads:
 
 def ground_step(raster: Raster) -> tuple[float, float]:
     """(down, across) size of the pixel in the middle of a map on the ellipsoid, metres, in any CRS."""
-    crs, t = _crs(raster), raster.geobox.transform
+    crs, t = raster.crs, raster.geobox.transform
     row, col = raster.shape[0] / 2, raster.shape[1] / 2
     cols, rows = np.array([col - 0.5, col + 0.5, col, col]), np.array([row, row, row - 0.5, row + 0.5])
     geodetic, ellipsoid = crs.geodetic_crs, crs.get_geod()
@@ -208,9 +204,3 @@ def _figures(edges: geopandas.GeoDataFrame, nodes: geopandas.GeoDataFrame) -> di
         "inferred": int(inferred.sum()),
         "inferred_m": float(length[inferred].sum()),
     }
-
-
-def _crs(raster: Raster) -> CRS:
-    crs = raster.geobox.crs
-    assert crs is not None  # open_raster refuses a file without
-    return crs.proj

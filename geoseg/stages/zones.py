@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import CRS
 
 from geoseg.errors import ConfigError, DataError
 from geoseg.grid.window import Window
 from geoseg.io.label_values import class_entries
+from geoseg.io.map_pair import require_same_grid
 from geoseg.io.rasters import Raster, open_raster
 from geoseg.io.zone_layer import ZoneLayer, read_zones
 from geoseg.raster.coding import OUTSIDE, UNOBSERVED
@@ -118,11 +118,7 @@ def _class_names(maps: list[Raster]) -> dict[int, str]:
             raise DataError(f"{raster.path} does not name its classes; name a landcover.tif that geoseg made")
         by_map.append({value: name for value, name, _ in entries if value < UNOBSERVED})
     first, last = maps[0], maps[-1]
-    if first.geobox != last.geobox:
-        raise DataError(
-            f"{first.path} {_place(first)} and {last.path} {_place(last)} are not on the same grid. Make both from one "
-            "AOI file, which gives them the same pixels."
-        )
+    require_same_grid(first, last, "Make both from one AOI file, which gives them the same pixels")
     if by_map[0] != by_map[-1]:
         raise DataError(
             f"{first.path} has the classes {', '.join(by_map[0].values())} and {last.path} has "
@@ -156,7 +152,7 @@ def _date(raster: Raster, asked: date | None, flag: str) -> date:
 
 
 def _placed(found: ZoneLayer, raster: Raster, layer: Path) -> Placed:
-    placed = place(found.shapes, found.crs, _crs(raster), raster.geobox.transform, raster.shape)
+    placed = place(found.shapes, found.crs, raster.crs, raster.geobox.transform, raster.shape)
     if (placed.beyond_m2 >= placed.area_m2 * (1 - _SLIGHT)).all():
         raise DataError(
             f"none of the {len(found.names)} zones of {layer} touches {raster.path}; check that the layer's CRS, "
@@ -176,7 +172,7 @@ def _sums(maps: list[Raster], placed: Placed, values: tuple[int, ...], exact: bo
             "split the layer of zones into several"
         )
     raster = maps[0]
-    area = PixelArea(_crs(raster), raster.geobox.transform, raster.shape)
+    area = PixelArea(raster.crs, raster.geobox.transform, raster.shape)
     edges = edges_of(placed.shapes)
     sums = ZoneSums(edges, len(placed.shapes), raster.shape[1], area, kinds, two=len(maps) == 2, exact=exact)
     for top, strips in _strips(maps, sums.rows()):
@@ -272,14 +268,3 @@ def _plural(number: int, what: str) -> str:
 def _some(found: ZoneLayer, which: NDArray[np.bool_]) -> str:
     names = [found.names[i] for i in np.flatnonzero(which)]
     return ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
-
-
-def _crs(raster: Raster) -> CRS:
-    crs = raster.geobox.crs
-    assert crs is not None  # open_raster refuses a file without
-    return crs.proj
-
-
-def _place(raster: Raster) -> str:
-    height, width = raster.shape
-    return f"({width} x {height} px from {raster.geobox.transform.c}, {raster.geobox.transform.f})"

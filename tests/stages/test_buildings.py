@@ -12,6 +12,7 @@ from pyproj import CRS
 from rasterio.features import rasterize
 from scipy import ndimage
 
+from geoseg.errors import DataError
 from geoseg.grid.instance import Instance
 from geoseg.grid.window import Window
 from geoseg.stages import buildings as stage
@@ -190,3 +191,8 @@ def test_a_hole_with_a_road_in_it_stays_open(tmp_path):
     road = shapely.box(500_055, 6_000_000 - 33, 500_058, 6_000_000 - 30)
     assert layer.geometry[0].intersection(road).area < 1e-6
     assert len(layer.geometry[0].interiors) == 1
+
+
+def test_maps_on_different_grids_are_refused(tmp_path):
+    with pytest.raises(DataError, match=r"120 x 90 px.*120 x 89 px.*not on the same grid\. Make both again"):
+        run(tmp_path, land(), np.full((89, 120), 200, np.uint8))
