@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from geoseg.config.values import BandFiles, Bands, Count, IsoDate, Metres, Nodata, PathText, Precision, Section
 
-Product = Literal["landcover", "buildings", "roads"]
+Product = Literal["landcover", "buildings", "roads", "zones", "change", "probs"]
 VectorFormat = Literal["geojson", "geojsonl", "gpkg"]
 
 
@@ -171,6 +171,61 @@ class Roads(Section):
     tolerance: float = Field(default=2.0, ge=0, description="pixels that a line may be from the middle of its road")
 
 
+class Zones(Section):
+    """Section `zones`: the polygons that areas are added up by."""
+
+    file: PathText = Field(description="GeoJSON, GeoPackage or GeoParquet of polygons, relative to the AOI file")
+    name: str | None = Field(default=None, description="field that names them; default: name, else their number")
+    exact: bool = Field(
+        default=False, description="true: pixels on borders are split by area; else their centre decides"
+    )
+
+
+class NamedTransition(Section):
+    """One entry of `change.transitions`: a transition of your own."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")] = Field(description="as it stands in results")
+    before: list[str] = Field(default=[], alias="from", description="classes before; none: all but those under to")
+    after: list[str] = Field(default=[], alias="to", description="classes after; none: all but those under from")
+
+
+class Change(Section):
+    """Section `change`: what counts as change between the dates."""
+
+    transitions: list[str | NamedTransition] | Literal["auto"] = Field(
+        default="auto",
+        min_length=1,
+        description="deforestation, reforestation, urbanization, water_gain, water_loss, or entries with the keys "
+        "below; where two hold, the first is mapped; auto: those that the classes allow",
+    )
+    seed: float = Field(default=0.6, gt=0, le=1, description="probability that an event must reach somewhere")
+    grow: float = Field(default=0.4, gt=0, le=1, description="probability that it must have everywhere")
+    min_area: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
+        default="auto", description="m2; smaller events are left out, smaller holes filled; auto: 9 pixels"
+    )
+    registration: Annotated[float, Field(ge=0, le=16)] | Literal["auto"] = Field(
+        default="auto", description="pixels that the dates may be off each other; auto: told from the maps"
+    )
+    matrix: dict[str, dict[str, Annotated[float, Field(ge=0, le=1)]]] | Literal["auto"] = Field(
+        default="auto",
+        description="for each class, the probability of each class at the next date; auto: two dates are independent, "
+        "in a longer series a class stays with 0.99 a year",
+    )
+    plain: bool = Field(default=False, description="true: the mapped classes are compared, and nothing else counts")
+    simplify: float = Field(default=1.0, ge=0, le=20, description="pixels that the outline of an event may be off")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.grow > self.seed:
+            raise ValueError(
+                f"grow {self.grow:g} is above seed {self.seed:g}; an event grows from seed down to grow, so give a "
+                "grow that is no higher"
+            )
+        return self
+
+
 class Compute(Section):
     """Section `compute`. Workers and threads are chosen from the machine when auto."""
 
@@ -192,11 +247,15 @@ class AoiFile(Section):
     model: PathText = Field(description="name of a shipped model, or path of a bundle folder relative to the AOI file")
     dates: dict[IsoDate, DateEntry] = Field(min_length=1, description="one map for each, as year-month-day")
     products: list[Product] | Literal["auto"] = Field(
-        default="auto", min_length=1, description="what is made; auto: all that the model's classes allow"
+        default="auto",
+        min_length=1,
+        description="what is made; auto: all that dates, classes and sections allow, but probs",
     )
     vectors: Vectors = Vectors()
     buildings: Buildings = Buildings()
     roads: Roads = Roads()
+    zones: Zones | None = Field(default=None, description="areas by the polygons of a layer")
+    change: Change = Change()
     tiling: Tiling = Tiling()
     views: Views = Views()
     compute: Compute = Compute()
