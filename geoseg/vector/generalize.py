@@ -19,7 +19,11 @@ UNOBSERVED = 254  # class of what nobody knows: it takes no region, and none tak
 
 
 def merge_small(
-    arcs: Arcs, regions: Regions, areas: NDArray[np.float64], min_area: float
+    arcs: Arcs,
+    regions: Regions,
+    areas: NDArray[np.float64],
+    min_area: float,
+    kinds: NDArray[np.uint8] | None = None,
 ) -> tuple[Arcs, Regions, NDArray[np.int64]]:
     """Give each region of less than `min_area` to a neighbour, smallest first, until none is left that can be given.
 
@@ -32,6 +36,7 @@ def merge_small(
         regions: what is beside them; neighbours differ in value.
         areas: (r,) of each region, in any unit; its pixels, or m2.
         min_area: in the same unit.
+        kinds: (256,) of each value; a region goes to neighbours of its own kind only. None: all values are of one kind.
 
     Returns:
         Arcs and regions as a trace of the generalized map would give them; and (r,) the new number of each old region.
@@ -39,7 +44,9 @@ def merge_small(
     sides = np.stack([arcs.left, arcs.right], axis=1)
     parent = np.arange(len(regions))
     value = regions.values.copy()
-    _merge(sides, arc_lengths(arcs.corners, arcs.starts), value, np.array(areas, np.float64), min_area, parent)
+    kind = np.zeros(256, np.uint8) if kinds is None else kinds
+    lengths = arc_lengths(arcs.corners, arcs.starts)
+    _merge(sides, lengths, value, np.array(areas, np.float64), min_area, kind, parent)
     roots, new_of_old = np.unique(parent, return_inverse=True)
     new_of_old = new_of_old.reshape(-1).astype(np.int64)
     pixels = np.bincount(new_of_old, regions.pixels, len(roots)).astype(np.int64)
@@ -49,7 +56,7 @@ def merge_small(
 
 
 @njit(cache=True, nogil=True)
-def _merge(sides, length, value, area, min_area, parent):  # type: ignore[no-untyped-def]
+def _merge(sides, length, value, area, min_area, kind, parent):  # type: ignore[no-untyped-def]
     """Merge regions until none can be given. On return `parent` is the lowest number in each region's group."""
     count = len(parent)
     head, tail, after = _border_lists(sides, count)
@@ -62,7 +69,7 @@ def _merge(sides, length, value, area, min_area, parent):  # type: ignore[no-unt
         if parent[region] != region or area[region] != small:
             continue  # it has grown or gone since
         near = _neighbours(region, sides, length, parent, head, tail, after, shared, touched)
-        best = _best(touched[:near], shared, value, area)
+        best = _best(region, touched[:near], shared, value, area, kind)
         shared[touched[:near]] = 0
         if best < 0:
             continue
@@ -138,11 +145,11 @@ def _neighbours(region, sides, length, parent, head, tail, after, shared, touche
 
 
 @njit(cache=True, nogil=True)
-def _best(touched, shared, value, area):  # type: ignore[no-untyped-def]
-    """Neighbour with the longest border, then the largest, then the lowest number; -1 if there is none to go to."""
+def _best(region, touched, shared, value, area, kind):  # type: ignore[no-untyped-def]
+    """Neighbour of its kind with the longest border, then the largest, then the lowest number; -1 without any."""
     best = -1
     for other in touched:
-        if value[other] == UNOBSERVED:
+        if value[other] == UNOBSERVED or kind[value[other]] != kind[value[region]]:
             continue
         if best < 0 or shared[other] > shared[best]:
             best = other

@@ -29,8 +29,8 @@ class Estimate:
         """Bytes that tracing takes at most; 16 a corner of them can be on disk."""
         return _CORNER * self.corners + _ARC * self.arcs + _REGION * self.regions
 
-    def require(self, room: int, name: str) -> None:
-        """Refuse a map that takes more than `room` bytes.
+    def require(self, room: int, name: str, product: str = "landcover") -> None:
+        """Refuse a map that takes more than `room` bytes, with its name and the product that would need it.
 
         Raises:
             MachineError: says what the map is like and what can be done.
@@ -42,7 +42,7 @@ class Estimate:
             f"{name} is too noisy to be traced: up to {self.regions:,} polygons with {self.corners:,} corners, one for "
             f"every {share:.1f} pixels, take {self.memory / 1e9:.1f} GB and there is room for {room / 1e9:.1f} GB. "
             "Check that model and imagery fit each other; if they do, cut the area into smaller ones, give more "
-            "memory, or leave landcover out of products."
+            f"memory, or leave {product} out of products."
         )
 
 

@@ -15,9 +15,9 @@ maps = st.tuples(st.integers(1, 10), st.integers(1, 10)).flatmap(
 calm = st.tuples(maps, st.integers(1, 3)).map(lambda drawn: drawn[0].repeat(drawn[1], 0).repeat(drawn[1], 1))
 
 
-def merged_by_pixels(classes: np.ndarray, min_pixels: int) -> np.ndarray:
+def merged_by_pixels(classes: np.ndarray, min_pixels: int, kinds: dict[int, int] | None = None) -> np.ndarray:
     """The rule as it is written, on pixels, labelling the whole map again after every merge."""
-    classes = classes.copy()
+    classes, kind = classes.copy(), kinds or dict.fromkeys(range(256), 0)
     while True:
         numbers, regions = label(classes)
         for region in np.lexsort((np.arange(len(regions)), regions.pixels)):
@@ -27,7 +27,8 @@ def merged_by_pixels(classes: np.ndarray, min_pixels: int) -> np.ndarray:
             padded = np.pad(numbers, 1, constant_values=-1)
             for row, col in np.argwhere(padded == region):
                 for near in (padded[row + 1, col], padded[row - 1, col], padded[row, col + 1], padded[row, col - 1]):
-                    if near >= 0 and near != region and regions.values[near] != 254:
+                    alike = near >= 0 and kind[regions.values[near]] == kind[regions.values[region]]
+                    if alike and near != region and regions.values[near] != 254:
                         border[near] += 1
             if border.any():
                 best = max(range(len(regions)), key=lambda n: (border[n], regions.pixels[n], -n))
@@ -38,11 +39,12 @@ def merged_by_pixels(classes: np.ndarray, min_pixels: int) -> np.ndarray:
 
 
 @settings(max_examples=80, deadline=None)
-@given(maps, st.integers(0, 12))
-def test_arcs_and_regions_are_those_of_a_fresh_trace_of_the_generalized_map(classes, min_pixels):
+@given(maps, st.integers(0, 12), st.booleans())
+def test_arcs_and_regions_are_those_of_a_fresh_trace_of_the_generalized_map(classes, min_pixels, two_kinds):
     arcs, regions = trace(classes)
-    merged, left, new_of_old = merge_small(arcs, regions, regions.pixels.astype(float), min_pixels)
-    truth = merged_by_pixels(classes, min_pixels)
+    kinds = (np.arange(256) < 2).astype(np.uint8) if two_kinds else None
+    merged, left, new_of_old = merge_small(arcs, regions, regions.pixels.astype(float), min_pixels, kinds)
+    truth = merged_by_pixels(classes, min_pixels, dict(enumerate(kinds.tolist())) if two_kinds else None)
     true_arcs, true_regions = trace(truth)
     assert_array_equal(left.values, true_regions.values)
     assert_array_equal(left.pixels, true_regions.pixels)
