@@ -119,6 +119,12 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def remove(path: Path) -> None:
+    """Remove a file, if it is there, that would tell of an earlier run. Raises `MachineError`."""
+    with writing(path):
+        path.unlink(missing_ok=True)
+
+
 def append_line(path: Path, line: str) -> None:
     """Add a line to a ledger and flush it to the disk: after the return it is there, whatever happens next.
 

@@ -14,6 +14,7 @@ from typing import Any
 from geoseg.errors import ConfigError, DataError
 from geoseg.io.commit import write_text
 from geoseg.io.small_file import read_small
+from geoseg.io.text_table import safe_text
 
 MAX_BYTES = 100_000_000
 COLUMNS = ("id", "stratum", "lon", "lat", "x", "y", "reference")
@@ -48,7 +49,7 @@ def write_points(folder: Path, points: Sequence[SamplePoint]) -> None:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
-    table.writerows((p.number, p.stratum, p.lon, p.lat, p.x, p.y, p.reference) for p in points)
+    table.writerows((p.number, safe_text(p.stratum), p.lon, p.lat, p.x, p.y, safe_text(p.reference)) for p in points)
     write_text(folder / "points.csv", text.getvalue())
 
 

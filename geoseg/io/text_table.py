@@ -18,8 +18,7 @@ _FORMULA = tuple("=+-@＝＋－＠")  # spreadsheets run what starts like this, 
 def write_text_table(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     """Commit rows as CSV in UTF-8: None is empty, numbers have ten digits.
 
-    A text that a spreadsheet would run as a formula starts with an apostrophe, and control characters are gone
-    (FAULTS, X12).
+    Texts are as `safe_text` has them.
 
     Raises:
         MachineError: the file cannot be written.
@@ -31,10 +30,18 @@ def write_text_table(path: Path, columns: Sequence[str], rows: Sequence[Sequence
     write_text(path, text.getvalue())
 
 
-def _cell(value: Cell) -> str:
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        return f"{value:.10g}" if isinstance(value, float) else str(value)
+def safe_text(value: str) -> str:
+    """A text that spreadsheets show and never run: one that looks like a formula starts with an apostrophe.
+
+    Control characters are gone (FAULTS, X12).
+    """
     clean = "".join(char for char in value if unicodedata.category(char) != "Cc")
     return f"'{clean}" if clean.lstrip().startswith(_FORMULA) else clean
+
+
+def _cell(value: Cell) -> str:
+    if isinstance(value, str):
+        return safe_text(value)
+    if value is None:
+        return ""
+    return f"{value:.10g}" if isinstance(value, float) else str(value)

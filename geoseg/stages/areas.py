@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.io.commit import write_json, write_text
+from geoseg.io.commit import write_json
 from geoseg.io.rasters import open_raster
 from geoseg.io.sample_points import read_points
+from geoseg.io.text_table import write_text_table
 from geoseg.stages.drawn import Drawn
 from geoseg.stages.map_strata import Survey
 from geoseg.stages.sample_check import UNCLEAR, read_design, redraw, reference_classes, require_all, require_map
@@ -70,7 +69,8 @@ def areas(sample: Path, labelled: Path, out: Path, classes: Path | None = None) 
         survey, drawn = redraw(design, raster)
         points = require_all(read_points(labelled), drawn, raster, labelled)
     result = interpreted(survey, drawn, reference_classes(points, survey.strata.classes, labelled))
-    write_text(out / "areas.csv", _csv(result))
+    rows = _rows(result)
+    write_text_table(out / "areas.csv", list(rows[0]), [list(row.values()) for row in rows])
     write_json(out / "areas.json", _json(result, design.map_sha256, design.points_sha256))
     return _table(result)
 
@@ -130,14 +130,6 @@ def _fields(name: str, figure: Estimate) -> dict[str, Any]:
         f"{name}_deciding_points": figure.deciding,
         f"{name}_interval": "safe" if figure.few else "published",
     }
-
-
-def _csv(result: Interpreted) -> str:
-    rows, text = _rows(result), io.StringIO()
-    table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    table.writeheader()
-    table.writerows({k: "" if v is None else v for k, v in row.items()} for row in rows)
-    return text.getvalue()
 
 
 def _json(result: Interpreted, map_sha256: str, points_sha256: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from geoseg.io.commit import sha256
 from geoseg.io.rasters import Raster
 from geoseg.io.sample_points import SamplePoint
 from geoseg.io.small_file import check_regular, read_small
+from geoseg.io.text_table import safe_text
 from geoseg.stages.drawn import Drawn, draw, sample_points
 from geoseg.stages.map_strata import MapStrata, StratumRule, Survey, seen
 
@@ -140,7 +141,8 @@ def require_all(points: Sequence[SamplePoint], drawn: Drawn, raster: Raster, pat
     if added := sorted(by_number.keys() - {p.number for p in expected}):
         raise DataError(f"{path} has point {added[0]}{_more(added)}, which was never drawn; {_ADVICE}")
     found = [by_number[point.number] for point in expected]
-    if other := [(f, e) for f, e in zip(found, expected, strict=True) if f.stratum != e.stratum]:
+    named = zip(found, expected, strict=True)
+    if other := [(f, e) for f, e in named if f.stratum not in (e.stratum, safe_text(e.stratum))]:
         was = other[0][1]
         raise DataError(
             f"{path}: point {was.number} was drawn from stratum {was.stratum}, not {other[0][0].stratum}; {_ADVICE}"
@@ -163,7 +165,8 @@ def reference_classes(
             f"{path}: point {empty[0]}{_more(empty)} has no reference yet; interpret it, or write {UNCLEAR} where the "
             "imagery does not tell"
         )
-    known = {UNCLEAR: -1} | {name: number for number, name in enumerate(classes)}
+    known = {safe_text(name): number for number, name in enumerate(classes)}  # as points.csv has it
+    known |= {UNCLEAR: -1} | {name: number for number, name in enumerate(classes)}
     if unknown := [point for point in points if point.reference not in known]:
         point = unknown[0]
         near = get_close_matches(point.reference, known, n=1)

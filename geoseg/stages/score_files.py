@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -12,6 +10,7 @@ from typing import Any
 
 from geoseg import __version__
 from geoseg.io.commit import write_json, write_text
+from geoseg.io.text_table import Cell, write_text_table
 from geoseg.report.evaluation import ClassLine, Headline, Measure, Page, count_text, page
 from geoseg.stages.score import CLASS_MEASURES, SEED, Evidence, Intervals
 from geoseg.stages.scored_ground import Ground, place, worst_blocks
@@ -68,7 +67,7 @@ def deliver(evaluated: Evaluated, out: Path) -> Iterator[str]:
     protocol = {**evaluated.protocol, **_counting(evaluated.grounds, total)}
     text = page(_page(evaluated, total, values, ends, protocol))
     write_json(out / SCORES, _figures(evaluated, total, protocol))
-    write_text(out / TABLE, _table(evaluated.names, values, ends))
+    write_text_table(out / TABLE, *_table(evaluated.names, values, ends))
     write_text(out / PAGE, text)
     yield from _lines(evaluated, values, ends, protocol)
     yield f"Look at   {out / PAGE}; all numbers are in {out / SCORES}"
@@ -160,20 +159,16 @@ def _numbers(evidence: Evidence, names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _table(names: Sequence[str], values: Mapping[str, float], ends: Intervals) -> str:
-    """A row a class, and one of means; each measure with the ends of its interval."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["class", *(f"{kind}{end}" for kind in COLUMNS for end in ("", "_low", "_high"))])
-    for name in names:
-        writer.writerow([name, *_cells([f"{kind}.{name}" for kind in COLUMNS], values, ends)])
-    writer.writerow(["mean", *_cells([f"mean_{kind}" for kind in COLUMNS], values, ends)])
-    return out.getvalue()
+def _table(names: Sequence[str], values: Mapping[str, float], ends: Intervals) -> tuple[list[str], list[list[Cell]]]:
+    """Columns, and a row a class, and one of means; each measure with the ends of its interval."""
+    columns = ["class", *(f"{kind}{end}" for kind in COLUMNS for end in ("", "_low", "_high"))]
+    rows = [[name, *_cells([f"{kind}.{name}" for kind in COLUMNS], values, ends)] for name in names]
+    return columns, [*rows, ["mean", *_cells([f"mean_{kind}" for kind in COLUMNS], values, ends)]]
 
 
-def _cells(keys: Sequence[str], values: Mapping[str, float], ends: Intervals) -> list[str]:
+def _cells(keys: Sequence[str], values: Mapping[str, float], ends: Intervals) -> list[Cell]:
     found = [(values.get(key), *ends.get(key, (None, None))) for key in keys]
-    return ["" if v is None else f"{v:.4f}" for three in found for v in three]
+    return [None if v is None else round(v, 4) for three in found for v in three]
 
 
 def _lines(

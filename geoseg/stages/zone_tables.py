@@ -12,7 +12,7 @@ import numpy as np
 import pandas
 from numpy.typing import NDArray
 
-from geoseg.io.commit import write_json
+from geoseg.io.commit import remove, write_json
 from geoseg.io.text_table import Cell, write_text_table
 from geoseg.io.vectors import write_layer
 from geoseg.io.zone_layer import ZoneLayer
@@ -64,6 +64,8 @@ class ZoneResults:
 def write_results(results: ZoneResults, out: Path, head: Mapping[str, object]) -> None:
     """Writes zones.csv, zones.parquet, zones.geojson and zones.json into `out`; of two maps transitions.csv, too.
 
+    A transitions.csv that another run left there goes when there is one map: it would tell of other figures.
+
     zones.csv has a row for each class of each zone, transitions.csv one for each change that there is in a zone, what
     stayed the same included. The layers have a feature for each zone, with its figures in columns `class_NAME_...`.
 
@@ -75,6 +77,8 @@ def write_results(results: ZoneResults, out: Path, head: Mapping[str, object]) -
     tables = {TABLE: classes}
     if results.span is not None:
         tables[TRANSITIONS] = _transitions(results, beside)
+    else:
+        remove(out / TRANSITIONS)
     for name, (columns, by_zone) in tables.items():
         rows = [row for lines in by_zone for row in lines]
         write_text_table(out / name, columns, rows)

@@ -1,5 +1,6 @@
 """Scoring an existing map against a raster of labels or polygons."""
 
+import csv
 import json
 
 import geopandas as gpd
@@ -181,3 +182,13 @@ def test_confidence_of_another_map(ground):
     write_tif(folder / "other.tif", np.zeros((9, 9), np.uint8), transform=TRANSFORM)
     match = r"other\.tif is not on the grid of .*; name the confidence\.tif that lies beside it"
     refused(ConfigError, match, folder, confidence=folder / "other.tif")
+
+
+def test_class_names_are_no_formulas_in_the_table(ground):
+    """X12."""
+    folder, *_ = ground
+    name = "=HYPERLINK(A1)\x1b[31m"
+    write_map(folder, ground[2], [[0, name, "#e0cfa4"], *ENTRIES[1:]])
+    run(folder)
+    with (folder / "out" / "scores.csv").open(newline="") as file:
+        assert [row["class"] for row in csv.DictReader(file)] == ["'=HYPERLINK(A1)[31m", "house", "mean"]

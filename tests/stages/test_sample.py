@@ -441,6 +441,22 @@ def test_change_within_registration_error_is_a_stratum_that_counts_as_no_change(
     assert found["overall_accuracy"]["overall_accuracy"] == 1
 
 
+def test_class_names_are_no_formulas_in_tables_and_come_back(tmp_path):
+    """X12: whether interpreters write the name as it is, or as the table has it."""
+    classes = [(0, "=cleared()", "#e31a1c"), *CLASSES[1:]]
+    pixels = ground()
+    path = write(tmp_path / "map.tif", pixels, classes=classes)
+    sample(path, tmp_path / "s", WISH)
+    rows = rows_of(tmp_path / "s" / "points.csv")
+    assert {row["stratum"] for row in rows} == {"'=cleared()", "forest", "field"}
+    for number, row in enumerate(rows):
+        row["reference"] = row["stratum"].lstrip("'") if number % 2 else row["stratum"]
+    areas(tmp_path / "s", save(tmp_path / "labelled.csv", rows), tmp_path)
+    found = rows_of(tmp_path / "areas.csv")
+    assert [row["class"] for row in found] == ["'=cleared()", "forest", "field"]
+    assert [float(row["users_accuracy"]) for row in found] == [1, 1, 1]
+
+
 def test_commands(tmp_path):
     pixels = ground()
     path = write(tmp_path / "map.tif", pixels)

@@ -122,6 +122,16 @@ def test_changes_of_two_maps_by_hand(tmp_path, before, after):
     assert numbers(changes[1], "share_of_observed", "share_of_zone") == pytest.approx([0.45, 0.375], rel=1e-6)
 
 
+def test_transitions_of_an_earlier_run_do_not_stay(tmp_path, before, after):
+    layer, out = write_zones(tmp_path / "z.geojson", [box(0, 0, 12, 20)]), tmp_path / "out"
+    zones(before, layer, out, ZoneOptions())
+    alone = {path.name: path.read_bytes() for path in out.iterdir()}
+    zones(before, layer, out, ZoneOptions(after=after))
+    assert (out / "transitions.csv").is_file()
+    zones(before, layer, out, ZoneOptions())
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == alone
+
+
 def test_layers_and_json_say_the_same(tmp_path, before, after):
     layer = write_zones(tmp_path / "z.gpkg", [box(0, 0, 12, 20), box(0, 0, 4, 2)], ["a", "unseen"])
     told = zones(before, layer, tmp_path / "out", ZoneOptions(after=after))
