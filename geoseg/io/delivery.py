@@ -19,7 +19,10 @@ LAYERS: dict[Product, tuple[str, ...]] = {
     "buildings": ("buildings",),
     "roads": ("roads", "road_nodes"),
 }
-GEOMETRY = {"landcover": "Polygon", "buildings": "Polygon", "roads": "LineString", "road_nodes": "Point"}
+GEOMETRY = {"landcover": "Polygon", "buildings": "Polygon", "roads": "LineString", "road_nodes": "Point", "events": "Polygon"}
+CHANGE = "change"  # the folder beside those of the dates
+CHANGE_FIGURES = "change.json"
+CHANGE_TABLES = ("annual.csv", "sensitivity.csv", "change.html")
 FORMATS = ("geojson", "geojsonl", "gpkg")  # of a layer, besides GeoParquet
 GRAPH = "roads.graphml"
 CLASSES: dict[Product, tuple[str, ...]] = {"buildings": ("building", "buildings"), "roads": ("road", "roads")}
@@ -78,6 +81,13 @@ def files(products: Sequence[Product], formats: Sequence[str]) -> list[str]:
     styles = [f"{layer}.qml" for layer in layers(products) if layer != "landcover"]
     graph = [GRAPH] if "roads" in products else []
     return [*MAPS, *made, *styles, *graph, CHECK]
+
+
+def change_files(dates: int) -> list[str]:
+    """Names of everything that is delivered of change over some dates, besides the figures."""
+    maps = ["change", "change_probability", *(["change_date"] if dates > 2 else [])]
+    rasters = [f"{name}.{end}" for name in maps for end in ("tif", "qml")]
+    return [*rasters, *(f"events.{end}" for end in ("parquet", "geojson", "qml")), *CHANGE_TABLES]
 
 
 def put_aside_changed(folder: Path) -> list[str]:
