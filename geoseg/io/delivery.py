@@ -19,7 +19,13 @@ LAYERS: dict[Product, tuple[str, ...]] = {
     "buildings": ("buildings",),
     "roads": ("roads", "road_nodes"),
 }
-GEOMETRY = {"landcover": "Polygon", "buildings": "Polygon", "roads": "LineString", "road_nodes": "Point", "events": "Polygon"}
+GEOMETRY = {
+    "landcover": "Polygon",
+    "buildings": "Polygon",
+    "roads": "LineString",
+    "road_nodes": "Point",
+    "events": "Polygon",
+}
 CHANGE = "change"  # the folder beside those of the dates
 CHANGE_FIGURES = "change.json"
 CHANGE_TABLES = ("annual.csv", "sensitivity.csv", "change.html")
