@@ -12,7 +12,7 @@ from geoseg.errors import DataError
 from geoseg.grid.window import Window
 from geoseg.io.rasters import Raster
 from geoseg.io.sample_points import SamplePoint, points_sha256
-from geoseg.stages.map_strata import MapStrata
+from geoseg.stages.map_strata import MapStrata, Piece
 from geoseg.stats.lots import Lots
 from geoseg.stats.pixel_area import PixelArea
 
@@ -45,8 +45,8 @@ class Drawn:
         return points_sha256((n, self.names[h], row, col) for n, (h, row, col) in enumerate(rows, start=1))
 
 
-def draw(raster: Raster, strata: MapStrata, counts: dict[str, int], seed: int) -> Drawn:
-    """Points at random within strata, every pixel of a stratum as likely as another. One pass over the map.
+class Drawing:
+    """Draws points at random within strata, every pixel of a stratum as likely as another, from pieces that go by.
 
     Args:
         raster: the map that `strata` reads.
@@ -54,18 +54,26 @@ def draw(raster: Raster, strata: MapStrata, counts: dict[str, int], seed: int) -
         counts: points of each stratum by name; strata that are not named get none.
         seed: the same seed draws the same points.
     """
-    lots = Lots(np.array([counts.get(name, 0) for name in strata.names]), seed)
-    width = raster.shape[1]
-    for piece in strata.pieces():
+
+    def __init__(self, raster: Raster, strata: MapStrata, counts: dict[str, int], seed: int) -> None:
+        self._raster, self._strata = raster, strata
+        self._lots = Lots(np.array([counts.get(name, 0) for name in strata.names]), seed)
+
+    def add(self, piece: Piece) -> None:
+        """One of `strata.pieces`; all of them are needed, in any order."""
         rows = np.arange(piece.window.row_off, piece.window.bottom, dtype=np.int64)
         cols = np.arange(piece.window.col_off, piece.window.right, dtype=np.int64)
-        lots.add(piece.strata, rows[:, None] * width + cols)
-    drawn, places = lots.drawn()
-    rows, cols = np.divmod(places, width)
-    values = [_at(raster, row, col) for row, col in zip(rows.tolist(), cols.tolist(), strict=True)]
-    area = PixelArea(raster.geobox.crs.proj, raster.geobox.transform, raster.shape)
-    areas = [area(Window(col, row, 1, 1)).item() for row, col in zip(rows.tolist(), cols.tolist(), strict=True)]
-    return Drawn(strata.names, drawn, rows, cols, strata.class_of(np.array(values, np.uint8)), np.array(areas))
+        self._lots.add(piece.strata, rows[:, None] * self._raster.shape[1] + cols)
+
+    def drawn(self) -> Drawn:
+        """The points."""
+        raster, strata = self._raster, self._strata
+        drawn, places = self._lots.drawn()
+        rows, cols = np.divmod(places, raster.shape[1])
+        values = [_at(raster, row, col) for row, col in zip(rows.tolist(), cols.tolist(), strict=True)]
+        area = PixelArea(raster.geobox.crs.proj, raster.geobox.transform, raster.shape)
+        areas = [area(Window(col, row, 1, 1)).item() for row, col in zip(rows.tolist(), cols.tolist(), strict=True)]
+        return Drawn(strata.names, drawn, rows, cols, strata.class_of(np.array(values, np.uint8)), np.array(areas))
 
 
 def sample_points(raster: Raster, drawn: Drawn) -> list[SamplePoint]:

@@ -6,7 +6,7 @@ aside as within registration error is a stratum of its own, whose pixels the map
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -125,8 +125,8 @@ class MapStrata:
             assert core is not None
             yield self._piece(core, whole)
 
-    def survey(self) -> Survey:
-        """Pixels and area of each class in each stratum."""
+    def survey(self, also: Callable[[Piece], None] | None = None) -> Survey:
+        """Pixels and area of each class in each stratum. One pass over the map; `also` is given its pieces, too."""
         geobox = self._raster.geobox
         area = PixelArea(geobox.crs.proj, geobox.transform, self._raster.shape)
         size = len(self.names) * len(self.classes)
@@ -137,6 +137,8 @@ class MapStrata:
             pixels += np.bincount(cell, minlength=size)
             areas += np.bincount(cell, metres[inside], size)
             unobserved += float(metres[piece.unobserved].sum())
+            if also is not None:
+                also(piece)
         shape = (len(self.names), len(self.classes))
         if not pixels.any():
             raise DataError(f"{self._raster.path} shows no class anywhere, so there is nothing to sample")

@@ -17,7 +17,7 @@ from geoseg.io.commit import sha256, write_json
 from geoseg.io.rasters import Raster, open_raster
 from geoseg.io.sample_points import write_points
 from geoseg.stages.chips import open_imagery, write_chips
-from geoseg.stages.drawn import Drawn, draw, sample_points
+from geoseg.stages.drawn import Drawing, Drawn, sample_points
 from geoseg.stages.map_strata import MapStrata, StratumRule, Survey, require_class, seen
 from geoseg.stages.sample_check import UNCLEAR
 from geoseg.stats.area_estimates import Strata
@@ -86,7 +86,7 @@ def sample(
         require_strata(found.names, found.pixels.sum(axis=1))
         shares = expected_shares(found, wish, classes)
         counts = _counts(found, wish, shares)
-        drawn = draw(raster, strata, dict(zip(found.names, counts.tolist(), strict=True)), wish.seed)
+        drawn = _drawn(raster, strata, dict(zip(found.names, counts.tolist(), strict=True)), wish.seed)
         write_points(out, sample_points(raster, drawn))
         write_chips(drawn, dates, out / "chips")
         design = _design((classes, out), raster, wish, survey, counts, drawn)
@@ -120,6 +120,13 @@ def _counts(strata: Strata, wish: SampleWish, shares: NDArray[np.float64]) -> ND
             )
         return allocate(wish.points, wish.allocation, weights, shares, pixels, wish.least)
     return smallest(_wanted(strata, wish), wish.allocation, weights, shares, pixels, wish.least)
+
+
+def _drawn(raster: Raster, strata: MapStrata, counts: dict[str, int], seed: int) -> Drawn:
+    drawing = Drawing(raster, strata, counts, seed)
+    for piece in strata.pieces():
+        drawing.add(piece)
+    return drawing.drawn()
 
 
 def _wanted(strata: Strata, wish: SampleWish) -> float:

@@ -19,7 +19,7 @@ from geoseg.io.rasters import Raster
 from geoseg.io.sample_points import SamplePoint
 from geoseg.io.small_file import check_regular, read_small
 from geoseg.io.text_table import safe_text
-from geoseg.stages.drawn import Drawn, draw, sample_points
+from geoseg.stages.drawn import Drawing, Drawn, sample_points
 from geoseg.stages.map_strata import MapStrata, StratumRule, Survey, seen
 
 UNCLEAR = "unclear"  # what an interpreter writes where the imagery does not tell
@@ -100,13 +100,14 @@ def require_map(design: SampleDesign, classes: Path) -> None:
 
 
 def redraw(design: SampleDesign, raster: Raster) -> tuple[Survey, Drawn]:
-    """The strata of the map and the points of the sample, made again from map, seed and allocation.
+    """The strata of the map and the points of the sample, made again from map, seed and allocation in one pass.
 
     Raises:
         DataError: they are not those that the design tells, so one of them was changed by hand.
     """
     strata = MapStrata(raster, design.rule)
-    survey = seen(strata.survey())
+    drawing = Drawing(raster, strata, design.counts, design.seed)
+    survey = seen(strata.survey(drawing.add))
     names = survey.strata.names
     if absent := [name for name in names if name not in design.counts]:
         raise DataError(
@@ -114,7 +115,7 @@ def redraw(design: SampleDesign, raster: Raster) -> tuple[Survey, Drawn]:
             "sampled; draw a new sample"
         )
     pixels = dict(zip(names, survey.strata.pixels.sum(axis=1).tolist(), strict=True))
-    drawn = draw(raster, strata, design.counts, design.seed)
+    drawn = drawing.drawn()
     if pixels != design.pixels or drawn.sha256 != design.points_sha256:
         raise DataError(
             f"{design.path} was changed after the draw: its seed, strata and allocation do not give its points; take "

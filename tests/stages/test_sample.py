@@ -236,6 +236,15 @@ def test_points_that_are_not_the_sample_are_refused(drawn, tmp_path, words):
     assert not (tmp_path / "out").exists()
 
 
+def test_the_map_is_read_once(drawn, tmp_path, monkeypatch):
+    """For strata and points together."""
+    _, folder, labelled = drawn
+    passes, pieces = [], map_strata.MapStrata.pieces
+    monkeypatch.setattr(map_strata.MapStrata, "pieces", lambda self: passes.append(self) or pieces(self))
+    areas(folder, labelled, tmp_path)
+    assert len(passes) == 1
+
+
 def test_another_map_is_refused(drawn, tmp_path):
     path, folder, labelled = drawn
     pixels = ground()
