@@ -18,7 +18,7 @@ from geoseg.io.rasters import Raster, open_raster
 from geoseg.io.sample_points import write_points
 from geoseg.stages.chips import open_imagery, write_chips
 from geoseg.stages.drawn import Drawing, Drawn, sample_points
-from geoseg.stages.map_strata import MapStrata, StratumRule, Survey, require_class, seen
+from geoseg.stages.map_strata import SET_ASIDE, MapStrata, StratumRule, Survey, require_class, seen
 from geoseg.stages.sample_check import UNCLEAR
 from geoseg.stats.area_estimates import Strata
 from geoseg.stats.sample_design import Allocation, allocate, expected_error, require_strata, smallest
@@ -39,7 +39,7 @@ class SampleWish:
         accuracy: guess: share of each class's pixels that is right.
         accuracies: (class, guess) where it differs.
         omissions: guess: share of the other strata that is target all the same.
-        buffer_omissions: guess: the same share in the buffer.
+        buffer_omissions: guess: the same share in the buffer, and in what a map of change sets aside.
         seed: the same seed draws the same points.
     """
 
@@ -104,8 +104,8 @@ def expected_shares(strata: Strata, wish: SampleWish, path: Path) -> NDArray[np.
     if not wish.rule.target:
         return np.asarray(parts @ right)
     target = np.array([name in wish.rule.target for name in strata.classes])
-    buffer = f"buffer of {', '.join(wish.rule.target)}"
-    missed = np.array([wish.buffer_omissions if name == buffer else wish.omissions for name in strata.names])
+    near = (f"buffer of {', '.join(wish.rule.target)}", *SET_ASIDE)
+    missed = np.array([wish.buffer_omissions if name in near else wish.omissions for name in strata.names])
     return np.asarray(parts @ (target * right) + (parts @ ~target) * missed)
 
 

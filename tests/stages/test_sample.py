@@ -435,19 +435,59 @@ def test_an_image_of_far_finer_or_coarser_pixels_gives_chips_too(tmp_path):
         assert len(list((tmp_path / name / "chips").glob("*.png"))) == 15
 
 
-def test_change_within_registration_error_is_a_stratum_that_counts_as_no_change(tmp_path):
-    names = [(0, "no change"), (1, "deforestation"), (253, "within registration error"), (254, "unobserved")]
-    pixels = np.choose(ground().clip(max=3), [1, 0, 253, 254]).astype(np.uint8)
-    path = write(tmp_path / "change.tif", pixels, classes=[(value, name, "#000000") for value, name in names])
-    sample(path, tmp_path / "s", WISH)
-    rows = rows_of(tmp_path / "s" / "points.csv")
-    assert {row["stratum"] for row in rows} == {name for _, name in names[:3]}
+CHANGES = ((0, "no change"), (1, "deforestation"), (2, "urbanization"), (253, "within registration error"))
+
+
+def change_map(path):
+    """As `geoseg change` writes it."""
+    pixels = np.choose(ground().clip(max=3), [1, 0, 2, 255]).astype(np.uint8)
+    pixels[ndimage.distance_transform_edt(pixels != 2) == 1] = 253
+    pixels[:10, :40] = 254
+    return write(path, pixels, classes=[(value, name, "#000000") for value, name in [*CHANGES, (254, "unobserved")]])
+
+
+def labelled_change(folder):
+    """What lies within registration error is no change in truth, as all that is near change is."""
+    rows = rows_of(folder / "points.csv")
     for row in rows:
-        row["reference"] = "deforestation" if row["stratum"] == "deforestation" else "no change"
-    areas(tmp_path / "s", save(tmp_path / "labelled.csv", rows), tmp_path)
+        row["reference"] = row["stratum"] if row["stratum"] in ("deforestation", "urbanization") else "no change"
+    return save(folder / "labelled.csv", rows)
+
+
+@pytest.mark.parametrize(
+    ("rule", "strata"),
+    [
+        (StratumRule(), [name for _, name in CHANGES]),
+        (StratumRule(merge=(("within registration error", "no change"),)), [name for _, name in CHANGES[:3]]),
+        (
+            StratumRule(("deforestation", "urbanization"), buffer=2),
+            [*(name for _, name in CHANGES[:3]), "buffer of deforestation, urbanization"],
+        ),
+    ],
+)
+def test_transitions_are_strata_and_what_is_set_aside_counts_as_no_change(tmp_path, rule, strata):
+    path = change_map(tmp_path / "change.tif")
+    images = [write(tmp_path / f"{day}.tif", ground(seed=day) + np.uint8(1), classes=None) for day in (1, 2)]
+    sample(path, tmp_path / "s", replace(WISH, rule=rule), images)
+    rows = rows_of(tmp_path / "s" / "points.csv")
+    assert {row["stratum"] for row in rows} == set(strata)
+    chip = matplotlib.image.imread(tmp_path / "s" / "chips" / "1.png")
+    assert chip.shape[1] > 1.9 * chip.shape[0]  # both dates
+    areas(tmp_path / "s", labelled_change(tmp_path / "s"), tmp_path)
     found = json.loads((tmp_path / "areas.json").read_text())
-    assert [row["class"] for row in found["classes"]] == ["no change", "deforestation"]
+    assert [row["class"] for row in found["classes"]] == [name for _, name in CHANGES[:3]]
     assert found["overall_accuracy"]["overall_accuracy"] == 1
+    for row in found["classes"]:
+        assert_allclose(row["area_m2"], row["mapped_m2"], rtol=1e-9)
+
+
+def test_change_that_is_set_aside_is_guessed_to_hide_as_much_as_a_buffer(tmp_path):
+    path, points = change_map(tmp_path / "change.tif"), []
+    for guess in (0.0, 0.3):
+        wish = replace(WISH, rule=StratumRule(("urbanization",)), points=200, allocation="neyman")
+        sample(path, tmp_path / str(guess), replace(wish, buffer_omissions=guess))
+        points.append(sum(row["stratum"] == CHANGES[3][1] for row in rows_of(tmp_path / str(guess) / "points.csv")))
+    assert points[0] == 5 < points[1] / 2
 
 
 def test_class_names_are_no_formulas_in_tables_and_come_back(tmp_path):
