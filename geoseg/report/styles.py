@@ -58,6 +58,24 @@ def buildings_qml() -> str:
     return _text(root)
 
 
+def events_qml(transitions: Sequence[ClassEntry]) -> str:
+    """Style of events of change: one fill for each `transition`. Args: value, name and colour of each."""
+    root = ET.Element("qgis", version="3.22", styleCategories="Symbology")
+    _categories(root, "transition", "string", [(name, name, colour) for _, name, colour in transitions])
+    return _text(root)
+
+
+def time_colours(count: int) -> list[str]:
+    """Colours of `count` steps in time: the later, the lighter."""
+    out = []
+    for step in range(count):
+        place = 5 * step / max(1, count - 1)
+        left = min(int(place), 4)
+        one, two = (bytes.fromhex(_RAMP[k][1:]) for k in (left, left + 1))
+        out.append("#" + bytes(round(a + (b - a) * (place - left)) for a, b in zip(one, two, strict=True)).hex())
+    return out
+
+
 def roads_qml(width: str) -> str:
     """Style of centre lines: as wide as the road, dashed where `inferred` is true.
 
