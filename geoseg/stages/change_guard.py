@@ -1,25 +1,29 @@
-"""Which two maps may be compared: one lattice, one model, two dates in order, and ground that both of them show."""
+"""Which maps may be compared: one lattice, one model and card, dates in order, and ground that two of them show."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date as Date
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from geoseg.errors import ConfigError, DataError
 from geoseg.grid.lattice import Lattice
 from geoseg.grid.window import Window
 from geoseg.io.label_values import class_entries
+from geoseg.io.map_pair import CARD_SHA256, MODEL, MODEL_SHA256, model_difference
 from geoseg.io.rasters import Raster, open_raster
-from geoseg.raster.coding import UNOBSERVED
-from geoseg.raster.transitions import Coded, observed
+from geoseg.raster.coding import NO_CONFIDENCE, UNOBSERVED
+from geoseg.raster.transitions import expanded
 
 _MAPS = ("landcover.tif", "confidence.tif")
+_PROBS = ("probs.tif", "work/probs.tif")  # delivered, or made for the comparison
 _PIXELS = 1 << 22  # read at a time
 
 
@@ -30,18 +34,22 @@ class DatedMap:
     Attributes:
         folder: as it was given.
         classes, confidence: on one grid.
+        probs: of all classes, on the same grid; None where the folder has none.
         date: what is mapped.
         entries: value, name and colour of each class, by value; without what was not observed.
         model, model_sha256: what made it.
+        card_sha256: of the model's card: its normalization, calibration and classes; None in maps of early versions.
     """
 
     folder: Path
     classes: Raster
     confidence: Raster
+    probs: Raster | None
     date: Date
     entries: tuple[tuple[int, str, str], ...]
     model: str
     model_sha256: str
+    card_sha256: str | None
 
     @property
     def names(self) -> list[str]:
@@ -50,52 +58,119 @@ class DatedMap:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """Two maps that may be compared, over the pixels that both have.
+class Series:
+    """Maps of two or more dates that may be compared, over the pixels that all have.
 
     Attributes:
-        before, after: the maps.
-        places: top left pixel of the overlap in either, (col, row).
+        dates: the maps, earliest first.
+        places: top left pixel of the overlap in each, (col, row).
         geobox: the overlap.
     """
 
-    before: DatedMap
-    after: DatedMap
-    places: tuple[tuple[int, int], tuple[int, int]]
+    dates: tuple[DatedMap, ...]
+    places: tuple[tuple[int, int], ...]
     geobox: GeoBox
 
-    def read(self, window: Window) -> tuple[Coded, Coded]:
-        """Both dates of a window of the overlap."""
-        one, two = (
-            Coded(dated.classes.read_classes(window.shift(*place)), dated.confidence.read_classes(window.shift(*place)))
-            for dated, place in zip((self.before, self.after), self.places, strict=True)
+    @property
+    def names(self) -> list[str]:
+        """Of classes, by value; those of all dates."""
+        return self.dates[0].names
+
+    @property
+    def entries(self) -> tuple[tuple[int, str, str], ...]:
+        """Value, name and colour of each class, by value; those of the first date."""
+        return self.dates[0].entries
+
+    def pair(self, number: int) -> Series:
+        """The date of this number, from 0, and the next one, over the same pixels."""
+        both = slice(number, number + 2)
+        return replace(self, dates=self.dates[both], places=self.places[both])
+
+    def classes(self, window: Window) -> NDArray[np.uint8]:
+        """Mapped classes in a window of the overlap, (date, height, width); 254 not observed, 255 outside.
+
+        Raises:
+            DataError: a value that is no class.
+        """
+        found = np.stack(
+            [d.classes.read_classes(window.shift(*place)) for d, place in zip(self.dates, self.places, strict=True)]
         )
-        return one, two
+        unnamed = (found >= len(self.entries)) & (found < UNOBSERVED)
+        if unnamed.any():
+            number, row, col = np.argwhere(unnamed)[0]
+            raise DataError(
+                f"{self.dates[number].classes.path} holds the value {found[number, row, col]}, which it does not name; "
+                "run that date again"
+            )
+        return found
+
+    def probs(self, window: Window, classes: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        """Probability x 250 of every class in a window of the overlap, (date, class, height, width); 255 not observed.
+
+        From the maps of all probabilities where every date has one; else from classes and confidence, by
+        `geoseg.raster.transitions.expanded`. They are of the pixels that the map of classes has a class for.
+
+        Args:
+            window: of the overlap.
+            classes: what `classes` gives for the window, if it was read before.
+
+        Raises:
+            DataError: a value that is no class, or a class without a probability.
+        """
+        parts = []
+        found = self.classes(window) if classes is None else classes
+        for dated, place, mapped in zip(self.dates, self.places, found, strict=True):
+            part = self._probs(dated, mapped, window.shift(*place))
+            part[:, mapped >= UNOBSERVED] = NO_CONFIDENCE
+            if ((part[0] == NO_CONFIDENCE) & (mapped < UNOBSERVED)).any():
+                raise DataError(f"{dated.folder} maps classes where it has no probability; run that date again")
+            parts.append(part)
+        return np.stack(parts)
 
     def strips(self, rows: int | None = None) -> Iterator[Window]:
-        """Windows of all columns of the overlap and `rows` rows, from the top; None: about 4 million pixels."""
+        """Windows of all columns of the overlap and `rows` rows, from the top; None: about 4 million values a map."""
         height, width = self.geobox.shape
-        step = rows or max(1, min(512, _PIXELS // width))
+        step = rows or max(1, min(512, _PIXELS // (width * len(self.dates) // 2)))
         for top in range(0, height, step):
             yield Window(0, top, width, min(step, height - top))
 
+    def _probs(self, dated: DatedMap, mapped: NDArray[np.uint8], there: Window) -> NDArray[np.uint8]:
+        """Of one date, (class, height, width), where `there` is in that date's maps."""
+        if dated.probs is not None and all(d.probs is not None for d in self.dates):
+            return dated.probs.read_probs(there)
+        return expanded(mapped, dated.confidence.read_classes(there), len(dated.entries))
+
 
 @contextmanager
-def guarded(before: Path, after: Path) -> Iterator[Pair]:
-    """Two delivery folders, open to be compared.
+def guarded(folders: Sequence[Path]) -> Iterator[Series]:
+    """Delivery folders, open to be compared.
 
     Raises:
-        ConfigError: dates that are reversed or equal, or one folder twice.
-        DataError: a folder without maps, maps that say too little of themselves, different grids, models or classes, no
-            overlap, one scene under two dates, or no ground that both dates show.
+        ConfigError: fewer than two folders, dates that are reversed or equal, or one folder twice.
+        DataError: a folder without maps, maps that say too little of themselves or do not belong together, different
+            grids, models, cards or classes, no overlap, one scene under two dates, a date without ground, or no ground
+            that two dates show.
     """
+    _require_folders(folders)
     with ExitStack() as files:
-        one, two = (_opened(folder, files) for folder in (before, after))
-        _require_order(one, two)
-        _require_model(one, two)
-        pair = _overlap(one, two)
-        _require_ground(pair)
-        yield pair
+        dates = tuple(_opened(folder, files) for folder in folders)
+        _require_order(dates)
+        for later in dates[1:]:
+            _require_model(dates[0], later)
+        series = _overlap(dates)
+        _require_ground(series)
+        yield series
+
+
+def _require_folders(folders: Sequence[Path]) -> None:
+    if len(folders) < 2:
+        raise ConfigError(
+            f"change needs the results of two dates or more, and {len(folders) or 'none'} was named; name the folders, "
+            "earliest date first, such as results/AOI/2019-05-01 results/AOI/2024-05-01"
+        )
+    for one, other in combinations(folders, 2):
+        if one.resolve() == other.resolve():
+            raise ConfigError(f"{one} and {other} are one folder; name the folders of different dates.")
 
 
 def _opened(folder: Path, files: ExitStack) -> DatedMap:
@@ -108,14 +183,35 @@ def _opened(folder: Path, files: ExitStack) -> DatedMap:
     if classes.geobox != confidence.geobox:
         raise DataError(f"the maps of classes and confidence in {folder} are not on the same grid; run that date again")
     entries, tags = class_entries(classes), classes.tags()
-    sha256, day = tags.get("GEOSEG_MODEL_SHA256"), _date(tags.get("GEOSEG_DATE", ""))
+    sha256, day = tags.get(MODEL_SHA256), _date(tags.get("GEOSEG_DATE", ""))
     if entries is None or sha256 is None or day is None:
         missing = [what for what, value in (("classes", entries), ("model", sha256), ("date", day)) if value is None]
         raise DataError(f"{classes.path} does not say its {' or '.join(missing)}; name a map that geoseg run made")
     known = tuple(sorted(e for e in entries if e[0] < UNOBSERVED))
     if [value for value, _, _ in known] != list(range(len(known))) or len(known) < 2:
         raise DataError(f"{classes.path} has classes {known}, not two or more numbered from 0; make the map again")
-    return DatedMap(folder, classes, confidence, day, known, tags.get("GEOSEG_MODEL", "unknown"), sha256)
+    probs = _opened_probs(folder, classes, len(known), files)
+    model = tags.get(MODEL, "unknown")
+    return DatedMap(folder, classes, confidence, probs, day, known, model, sha256, tags.get(CARD_SHA256))
+
+
+def _opened_probs(folder: Path, classes: Raster, count: int, files: ExitStack) -> Raster | None:
+    """The map of all probabilities, if there is one and it was made with the map of classes."""
+    path = next((folder / name for name in _PROBS if (folder / name).is_file()), None)
+    if path is None:
+        return None
+    probs = files.enter_context(open_raster(path))
+    own, its = classes.tags(), probs.tags()
+    faults = {
+        "is not on the same grid as": probs.geobox != classes.geobox,
+        f"has {probs.count} bands for the {count} classes of": probs.count != count,
+        "names other classes than": class_entries(probs) != class_entries(classes),
+        "is of another date than": its.get("GEOSEG_DATE") != own.get("GEOSEG_DATE"),
+        "was made by another model than": model_difference(classes, probs) is not None,
+    }
+    if fault := next((words for words, found in faults.items() if found), None):
+        raise DataError(f"{path} {fault} {classes.path}; run that date again, or delete {path.name}")
+    return probs
 
 
 def _date(text: str) -> Date | None:
@@ -125,50 +221,58 @@ def _date(text: str) -> Date | None:
         return None
 
 
-def _require_order(before: DatedMap, after: DatedMap) -> None:
-    if before.date == after.date:
-        raise ConfigError(
-            f"{before.folder} and {after.folder} both map {before.date}; change needs two different dates: name the "
-            "folder of another date."
-        )
-    if before.date > after.date:
-        raise ConfigError(
-            f"the dates are reversed: {before.folder} maps {before.date} and {after.folder} the earlier {after.date}. "
-            "Name the earlier folder first."
-        )
+def _require_order(dates: Sequence[DatedMap]) -> None:
+    for one, other in combinations(dates, 2):
+        if one.date == other.date:
+            raise ConfigError(
+                f"{one.folder} and {other.folder} both map {one.date}; change needs different dates: name the folder "
+                "of another date."
+            )
+    for before, after in pairwise(dates):
+        if before.date > after.date:
+            raise ConfigError(
+                f"the dates are reversed: {before.folder} maps {before.date} and {after.folder} the earlier "
+                f"{after.date}. Name the earlier folder first."
+            )
 
 
-def _require_model(before: DatedMap, after: DatedMap) -> None:
-    if before.names != after.names:
+def _require_model(first: DatedMap, other: DatedMap) -> None:
+    if first.names != other.names:
         raise DataError(
-            f"{before.date} has the classes {', '.join(before.names)} and {after.date} has {', '.join(after.names)}; "
-            "only maps of the same classes are compared. Run both dates with one model."
+            f"{first.date} has the classes {', '.join(first.names)} and {other.date} has {', '.join(other.names)}; "
+            "only maps of the same classes are compared. Run all dates with one model."
         )
-    if (before.model, before.model_sha256) != (after.model, after.model_sha256):
-        one, two = (f"{m.model} (sha256 {m.model_sha256[:12]})" for m in (before, after))
-        raise DataError(
-            f"{before.date} was mapped by {one} and {after.date} by {two}; two models differ where nothing changed. "
-            "Run both dates with one model."
-        )
+    if (difference := model_difference(first.classes, other.classes)) is not None:
+        raise DataError(f"the maps of {first.date} and {other.date} {difference}. Run all dates with one model.")
 
 
-def _overlap(before: DatedMap, after: DatedMap) -> Pair:
-    one, two = before.classes.geobox, after.classes.geobox
-    lattice = Lattice.from_geobox(one)
-    if (difference := _difference(one, two, lattice)) is not None:
-        raise DataError(
-            f"the two maps are not on the same grid: {difference}. Run both dates from one AOI file, or write the same "
-            "grid: crs and gsd for both."
-        )
-    windows = [lattice.window(tuple(g.extent.boundingbox)) for g in (one, two)]
-    both = windows[0].intersect(windows[1])
-    if both is None:
-        raise DataError(
-            f"{before.folder} and {after.folder} do not overlap: one covers {_edges(one)}, the other {_edges(two)}. "
-            "Name two dates of the same area."
-        )
-    first, second = ((both.col_off - w.col_off, both.row_off - w.row_off) for w in windows)
-    return Pair(before, after, (first, second), lattice.geobox(both))
+def _overlap(dates: tuple[DatedMap, ...]) -> Series:
+    first = dates[0].classes.geobox
+    lattice = Lattice.from_geobox(first)
+    for other in dates[1:]:
+        if (difference := _difference(first, other.classes.geobox, lattice)) is not None:
+            raise DataError(
+                f"the maps of {dates[0].date} and {other.date} are not on the same grid: {difference}. Run all dates "
+                "from one AOI file, or write the same grid: crs and gsd for all."
+            )
+    windows = [lattice.window(_bounds(d.classes.geobox)) for d in dates]
+    common: Window | None = windows[0]
+    for window in windows[1:]:
+        common = common and common.intersect(window)
+    if common is None:
+        raise DataError(_apart(dates, windows))
+    places = tuple((common.col_off - w.col_off, common.row_off - w.row_off) for w in windows)
+    return Series(dates, places, lattice.geobox(common))
+
+
+def _apart(dates: Sequence[DatedMap], windows: Sequence[Window]) -> str:
+    """Why no pixel is in all of the maps. Rectangles of which any two overlap have a pixel that all of them hold."""
+    one, two = next((a, b) for a, b in combinations(range(len(dates)), 2) if not windows[a].intersect(windows[b]))
+    edges = [_edges(dates[number].classes.geobox) for number in (one, two)]
+    return (
+        f"{dates[one].folder} and {dates[two].folder} do not overlap: one covers {edges[0]}, the other {edges[1]}. "
+        "Name dates of the same area."
+    )
 
 
 def _difference(one: GeoBox, two: GeoBox, lattice: Lattice) -> str | None:
@@ -184,37 +288,55 @@ def _difference(one: GeoBox, two: GeoBox, lattice: Lattice) -> str | None:
     return f"their pixels are {abs(cols - round(cols)):.2f} columns and {abs(rows - round(rows)):.2f} rows out of step"
 
 
-def _require_ground(pair: Pair) -> None:
-    """Reads until a pixel is seen on both dates and one differs: as a rule that is the first strip."""
-    seen = np.zeros(3, bool)  # before, after, on both
-    differs = False
-    for window in pair.strips():
-        one, two = pair.read(window)
-        differs |= not (np.array_equal(one.classes, two.classes) and np.array_equal(one.confidence, two.confidence))
-        seen |= [(one.classes < UNOBSERVED).any(), (two.classes < UNOBSERVED).any(), observed(one, two).any()]
-        if differs and seen[2]:
+def _require_ground(series: Series) -> None:
+    """Reads until each date shows a pixel, two show the same one, and neighbours differ: as a rule one strip."""
+    seen, common = np.zeros(len(series.dates), bool), False
+    alike = np.ones(len(series.dates) - 1, bool)
+    for window in series.strips():
+        observed = series.classes(window) < UNOBSERVED
+        seen |= observed.any(axis=(1, 2))
+        common |= bool((observed.sum(axis=0) > 1).any())
+        for number in map(int, np.flatnonzero(alike)):
+            alike[number] = _same(series.pair(number), window)
+        if seen.all() and common and not alike.any():
             return
-    dates = [dated.date for dated, found in zip((pair.before, pair.after), seen, strict=False) if not found]
-    if dates:
+    if not seen.all():
+        dates = " and ".join(str(dated.date) for dated, found in zip(series.dates, seen, strict=True) if not found)
         raise DataError(
-            f"{' and '.join(map(str, dates))} shows no ground where the two maps overlap: all of it is cloud or no "
-            "data. Choose another scene for that date."
+            f"{dates} shows no ground where the maps overlap: all of it is cloud or no data. Choose another scene for "
+            "that date."
         )
-    if not seen[2]:
+    if not common:
         raise DataError(
-            f"no ground is seen on both {pair.before.date} and {pair.after.date}: where one is clear, the other is "
-            "cloud or no data. Choose another scene for one of them."
+            f"no ground is seen on two of the dates {', '.join(str(d.date) for d in series.dates)}: where one is "
+            "clear, the others are cloud or no data. Choose another scene for one of them."
         )
+    before, after = series.pair(int(np.argmax(alike))).dates
     raise DataError(
-        f"the maps of {pair.before.date} and {pair.after.date} are the same pixel by pixel: it is one scene under two "
-        "dates. Correct the scenes under dates: in the AOI file."
+        f"the maps of {before.date} and {after.date} are the same pixel by pixel: it is one scene under two dates. "
+        "Correct the scenes under dates: in the AOI file."
     )
 
 
+def _same(pair: Series, window: Window) -> bool:
+    """Whether two dates are the same in a window, probabilities included."""
+    classes = pair.classes(window)
+    if not np.array_equal(*classes):
+        return False
+    return np.array_equal(*pair.probs(window, classes))
+
+
 def _crs(geobox: GeoBox) -> str:
-    return f"EPSG:{geobox.crs.epsg}" if geobox.crs.epsg else str(geobox.crs)[:60]
+    crs = geobox.crs
+    assert crs is not None  # of every raster that was opened
+    return f"EPSG:{crs.epsg}" if crs.epsg else str(crs)[:60]
+
+
+def _bounds(geobox: GeoBox) -> tuple[float, float, float, float]:
+    left, bottom, right, top = geobox.extent.boundingbox
+    return left, bottom, right, top
 
 
 def _edges(geobox: GeoBox) -> str:
-    left, bottom, right, top = geobox.extent.boundingbox
+    left, bottom, right, top = _bounds(geobox)
     return f"x {left:.0f} to {right:.0f} and y {bottom:.0f} to {top:.0f}"

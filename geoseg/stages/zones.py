@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from geoseg.errors import ConfigError, DataError
 from geoseg.grid.window import Window
 from geoseg.io.label_values import class_entries
-from geoseg.io.map_pair import require_same_grid
+from geoseg.io.map_pair import MODEL_SHA256, model_difference, require_same_grid
 from geoseg.io.rasters import Raster, open_raster
 from geoseg.io.zone_layer import ZoneLayer, read_zones
 from geoseg.raster.coding import OUTSIDE, UNOBSERVED
@@ -33,7 +33,6 @@ STRIP = 512  # rows read at a time
 _SUM_BYTES = 1_000_000_000  # of the figures of all zones
 _SLIGHT = 1e-6  # share of a zone: less beyond the map is rounding
 _ROUGH = 0.01  # of a zone's area: its pixels are further off than a figure should be
-_MODEL = "GEOSEG_MODEL_SHA256"
 _LISTED = 5  # zones named in one message
 
 
@@ -237,13 +236,10 @@ def _rough(results: ZoneResults) -> Iterator[str]:
 
 def _require_one_model(maps: list[Raster]) -> Iterator[str]:
     """Nothing where one model made all maps; a sentence where they do not say. Raises where two did."""
-    made = [raster.tags().get(_MODEL) for raster in maps]
-    if None not in made and len(set(made)) > 1:
-        one, two = (f"{m.path} (sha256 {sha256[:12]})" for m, sha256 in zip(maps, map(str, made), strict=True))
-        raise DataError(
-            f"{one} and {two} were made by different models, which differ where nothing changed. Make both with one."
-        )
-    if len(maps) > 1 and None in made:
+    first, last = maps[0], maps[-1]
+    if (difference := model_difference(first, last)) is not None:
+        raise DataError(f"{first.path} and {last.path} {difference}. Make both with one model.")
+    if len(maps) > 1 and not all(MODEL_SHA256 in raster.tags() for raster in maps):
         yield "not every map says which model made it: where two did, a part of the change is between the models"
 
 

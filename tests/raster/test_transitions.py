@@ -1,4 +1,4 @@
-"""Probabilities of transitions against sums written out, sequences against all sequences, names against a model's."""
+"""Probabilities and steps of transitions against all sequences of classes written out, names against a model's."""
 
 import itertools
 
@@ -9,136 +9,283 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from geoseg.errors import ConfigError
-from geoseg.raster.named_transitions import READY, Transition, resolve
+from geoseg.raster.named_transitions import READY, Pairs, Transition, resolve
 from geoseg.raster.transitions import (
-    Coded,
-    coded_transition_probability,
-    joint,
+    expanded,
+    independent,
+    markov,
+    most_probable_change,
     most_probable_sequence,
-    observed,
-    prior_weights,
+    persistent,
     transition_probability,
 )
 
 CLASSES = ["forest", "pasture", "building", "road", "water"]
 
 
-def spread(classes, confidence, count):
-    """What a class and its confidence say of all classes, the slow way."""
-    probs = np.empty((count, classes.size))
-    for k, (c, p) in enumerate(zip(classes.ravel(), confidence.ravel() / 250, strict=True)):
-        probs[:, k] = (1 - p) / (count - 1)
-        probs[c, k] = p
-    return probs
+def as_series(*dates):
+    """One pixel from lists of stored probabilities, a list a date; None where not observed."""
+    count = next(len(d) for d in dates if d is not None)
+    return np.array([[255] * count if d is None else d for d in dates], np.uint8)[:, :, None, None]
 
 
-def coded(rng, shape=(9, 11), count=5):
-    return Coded(rng.integers(0, count, shape, np.uint8), rng.integers(60, 251, shape, np.uint8))
+def some_series(rng, dates, count, pixels=24):
+    """Pixels of all kinds: sure, nearly sure, doubtful; some dates not observed; (date, class, 2, pixels / 2)."""
+    probs = rng.dirichlet(np.full(count, rng.choice([0.05, 0.3, 2])), (dates, pixels))
+    stored = np.rint(np.moveaxis(probs, 2, 1) * 250).astype(np.uint8)
+    stored[np.broadcast_to((rng.random((dates, pixels)) < 0.25)[:, None], stored.shape)] = 255
+    return stored.reshape(dates, count, 2, -1)
 
 
-def matrix(rng, count=5):
-    table = rng.random((count, count)) + 3 * np.eye(count)
+def some_matrix(rng, count, zeros=0.0):
+    table = rng.random((count, count)) * (rng.random((count, count)) >= zeros) + 2 * np.eye(count)
     return table / table.sum(axis=1, keepdims=True)
 
 
-def dense(rng, count, pixels):
-    return rng.dirichlet(np.ones(count), pixels).T
+def some_pairs(rng, count):
+    while True:
+        before, after = rng.random(count) < 0.5, rng.random(count) < 0.5
+        if (np.outer(before, after) & ~np.eye(count, dtype=bool)).any():
+            return Pairs("some", before, after)
 
 
-def test_a_pixel_by_hand():
-    before, after = np.array([[0.8], [0.1], [0.1]]), np.array([[0.2], [0.7], [0.1]])
-    named = resolve(["deforestation", "water_gain"], ["forest", "land", "water"])
-    found = transition_probability(before, after, named)
-    assert_allclose(found[:, 0], [0.8 * 0.7, 0.9 * 0.1])
+def some_case(seed, dates, count, zeros):
+    rng = np.random.default_rng(seed)
+    shares = rng.dirichlet(np.ones(count))
+    prior = markov(np.stack([some_matrix(rng, count, zeros) for _ in range(dates - 1)]), shares)
+    return some_series(rng, dates, count), [some_pairs(rng, count) for _ in range(2)], prior
 
 
-@pytest.mark.parametrize("prior", [False, True])
-def test_the_closed_form_is_the_sum_over_pairs(prior):
-    rng = np.random.default_rng(0)
-    one, two = coded(rng), coded(rng)
-    named = resolve(
-        [*READY, Transition("any", (), ("road", "water")), Transition("both", ("forest", "road"), ("forest", "water"))],
-        CLASSES,
+def ways(image, prior):
+    """Every sequence of classes of one pixel's observed dates, and how probable it is but for a factor.
+
+    Args:
+        image: (date, class) stored.
+    """
+    seen = [t for t in range(len(image)) if image[t, 0] != 255]
+    for way in itertools.product(range(image.shape[1]), repeat=len(seen)):
+        steps = zip(itertools.pairwise(seen), itertools.pairwise(way), strict=True)
+        weight = np.prod([prior.weights[a, b, i, j] for (a, b), (i, j) in steps])
+        yield seen, way, weight * np.prod([image[t, c] / 250 for t, c in zip(seen, way, strict=True)])
+
+
+def first_step(way, pair):
+    """Place of the class before the first step in which a transition happens; None if it does not."""
+    return next(
+        (n for n, (i, j) in enumerate(itertools.pairwise(way)) if pair.before[i] and pair.after[j] and i != j), None
     )
-    weights = prior_weights(matrix(rng), np.full(5, 0.2)) if prior else None
-    slow = transition_probability(
-        spread(one.classes, one.confidence, 5), spread(two.classes, two.confidence, 5), named, weights
+
+
+def all_ways(image, prior):
+    """As `ways`, of independent dates where the prior leaves nothing."""
+    found = list(ways(image, prior))
+    return found if any(p > 0 for _, _, p in found) else list(ways(image, independent(*image.shape)))
+
+
+everything = settings(max_examples=25, deadline=None)
+cases = {
+    "seed": st.integers(0, 10_000),
+    "shape": st.sampled_from([(2, 2), (2, 4), (3, 3), (4, 3), (5, 2)]),
+    "zeros": st.sampled_from([0, 0.4, 0.8]),
+}
+
+
+@everything
+@given(**cases)
+def test_the_probability_is_the_share_of_all_sequences(seed, shape, zeros):
+    series, named, prior = some_case(seed, *shape, zeros)
+    found = transition_probability(series, named, prior).reshape(len(named), -1)
+    for k, image in enumerate(np.moveaxis(series.reshape(*shape, -1), 2, 0)):
+        if (image[:, 0] != 255).sum() < 2:
+            assert (found[:, k] == 255).all()
+            continue
+        every = all_ways(image, prior)
+        for t, pair in enumerate(named):
+            held = sum(p for _, way, p in every if first_step(way, pair) is not None)
+            assert abs(found[t, k] - 250 * held / sum(p for *_, p in every)) <= 0.5 + 1e-9
+
+
+@everything
+@given(**cases)
+def test_the_step_is_that_of_the_best_sequence_with_the_transition(seed, shape, zeros):
+    series, named, prior = some_case(seed, *shape, zeros)
+    code = np.random.default_rng(seed).integers(0, 4, series.shape[2:], np.uint8)
+    first, last, before, after = (a.ravel() for a in most_probable_change(series, code, named, prior))
+    for k, image in enumerate(np.moveaxis(series.reshape(*shape, -1), 2, 0)):
+        if code.flat[k] not in (1, 2) or (image[:, 0] != 255).sum() < 2:
+            assert (first[k], last[k], before[k], after[k]) == (255, 255, 255, 255)
+            continue
+        pair, most, best = named[code.flat[k] - 1], 0, {}
+        for tried, weights in (
+            (image, prior),
+            (image, independent(*shape)),
+            (np.maximum(image, 0.25), independent(*shape)),
+        ):
+            if most > 0:
+                break
+            for seen, way, p in ways(tried, weights):
+                if (n := first_step(way, pair)) is not None:
+                    place = (seen[n], seen[n + 1], way[n], way[n + 1])
+                    best[place] = max(best.get(place, 0), p)
+                    most = max(most, p)
+        assert best[first[k], last[k], before[k], after[k]] >= most * (1 - 1e-12)
+
+
+@everything
+@given(**cases)
+def test_the_sequence_is_the_best_of_all(seed, shape, zeros):
+    series, _, prior = some_case(seed, *shape, zeros)
+    found = most_probable_sequence(series, prior).reshape(shape[0], -1)
+    for k, image in enumerate(np.moveaxis(series.reshape(*shape, -1), 2, 0)):
+        assert_array_equal(found[:, k] == 254, image[:, 0] == 255)
+        every = {way: p for _, way, p in all_ways(image, prior)}
+        assert every[tuple(found[found[:, k] != 254, k])] >= max(every.values()) * (1 - 1e-12)
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_two_independent_dates_are_a_product(lost):
+    """Exactly, and rounded half up; of more pixels than are computed together."""
+    rng = np.random.default_rng(lost)
+    series = np.rint(rng.dirichlet(np.full(5, 0.4), (2, 7, 301)).transpose(0, 3, 1, 2) * 250).astype(np.uint8)
+    series[0, :, 3, 5 : 5 + 200 * lost] = 255
+    named = resolve([*READY, Transition("any", (), ("road", "water"))], CLASSES)
+    found = transition_probability(series, named, independent(2, 5))
+    one, two = series.astype(np.int64)
+    for t, pair in enumerate(named):
+        held = one[pair.before].sum(axis=0) * two[pair.after].sum(axis=0)
+        held -= sum(one[c] * two[c] for c in range(5) if pair.before[c] and pair.after[c])
+        expected = (500 * held + one.sum(axis=0) * two.sum(axis=0)) // (2 * one.sum(axis=0) * two.sum(axis=0))
+        assert_array_equal(found[t], np.where((series[:, 0] == 255).any(axis=0), 255, expected))
+
+
+def test_pixels_by_hand():
+    """Forest, pasture, water. Over two dates 0.8 x 0.7 and 0.9 x 0.1; the sure third date of water adds all else."""
+    named = resolve(["deforestation", "water_gain"], ["forest", "pasture", "water"])
+    dates = [200, 25, 25], [50, 175, 25], [0, 0, 250]
+    two = transition_probability(as_series(*dates[:2]), named, independent(2, 3))
+    assert_array_equal(two.ravel(), [140, 23])
+    three = transition_probability(as_series(*dates), named, independent(3, 3))
+    assert_array_equal(
+        three.ravel(), [140, round(250 * (1 - 0.1 * 0.1))]
+    )  # without a gain: water, and water, and water
+    assert_array_equal(
+        transition_probability(as_series(dates[0], None, dates[2]), named, independent(3, 3)).ravel(),
+        [0, round(250 * 0.9)],
     )
-    fast = coded_transition_probability(one, two, named, weights)
-    assert np.abs(fast.reshape(len(named), -1) - 250 * slow).max() <= 0.5 + 1e-9
 
 
-def test_unobserved_on_either_date_stays_unobserved():
-    classes = np.array([[0, 254, 0, 0, 255]], np.uint8)
-    certain = np.array([[250, 255, 250, 255, 255]], np.uint8)
-    clear = Coded(np.ones((1, 5), np.uint8), np.full((1, 5), 250, np.uint8))
-    cloudy = Coded(classes, certain)
-    named = resolve(["deforestation", "reforestation"], CLASSES)
-    for one, two, seen in ((cloudy, clear, [250, 255, 250, 255, 255]), (clear, cloudy, [0, 255, 0, 255, 255])):
-        assert_array_equal(coded_transition_probability(one, two, named)[0, 0], seen)
-        assert_array_equal(observed(one, two)[0], [True, False, True, False, False])
-
-
-def test_pairs_sum_to_one_and_a_flat_matrix_changes_nothing():
-    rng = np.random.default_rng(1)
-    before, after = dense(rng, 4, 50), dense(rng, 4, 50)
-    flat = np.tile(rng.dirichlet(np.ones(4)), (4, 1))
-    assert_allclose(prior_weights(flat, np.full(4, 0.25)), 1)
-    assert_allclose(joint(before, after, prior_weights(flat, np.full(4, 0.25))), joint(before, after))
-    assert_allclose(joint(before, after, prior_weights(matrix(rng, 4), np.full(4, 0.25))).sum(axis=(0, 1)), 1)
+def test_a_prior_by_hand():
+    """A class that stays with 0.9 and is half of the area weighs 1.8 and a change 0.2; over a gap, 1.64 and 0.36."""
+    named = resolve(["deforestation"], ["forest", "land"])
+    prior = markov(np.tile([[0.9, 0.1], [0.1, 0.9]], (2, 1, 1)), np.array([0.5, 0.5]))
+    assert_allclose(prior.weights[0, 1], [[1.8, 0.2], [0.2, 1.8]])
+    assert_allclose(prior.weights[0, 2], [[1.64, 0.36], [0.36, 1.64]])
+    forest, land = [200, 50], [50, 200]
+    held = 0.64 * 0.2 / (0.64 * 0.2 + 2 * 0.16 * 1.8 + 0.04 * 0.2)
+    assert transition_probability(as_series(forest, land, None), named, prior).item() == round(250 * held)
+    held = 0.64 * 0.36 / (0.64 * 0.36 + 2 * 0.16 * 1.64 + 0.04 * 0.36)
+    assert transition_probability(as_series(forest, None, land), named, prior).item() == round(250 * held)
 
 
 def test_the_prior_is_bayes_rule():
-    """Classes and images drawn as the model says; the joint must be the share of pairs among equal images."""
-    rng, shares = np.random.default_rng(2), np.array([0.7, 0.3])
-    follow = np.array([[0.9, 0.1], [0.05, 0.95]])
-    seen = np.array([[0.8, 0.2], [0.3, 0.7]])  # probability of an image, 0 or 1, given the class
-    first = (rng.random(400_000) > shares[0]).astype(int)
-    second = (rng.random(400_000) > follow[first, 0]).astype(int)
-    images = [(rng.random(400_000) > seen[c, 0]).astype(int) for c in (first, second)]
-    at = (images[0] == 0) & (images[1] == 1)
-    drawn = np.array([[(at & (first == i) & (second == j)).sum() for j in range(2)] for i in range(2)]) / at.sum()
-    later = shares @ follow
-    p1, p2 = (s * seen[:, x] / (s * seen[:, x]).sum() for s, x in ((shares, 0), (later, 1)))
-    assert_allclose(joint(p1[:, None], p2[:, None], prior_weights(follow, shares))[..., 0], drawn, atol=0.005)
+    """Classes and images drawn as the model says; the result must be the share of transitions among equal images."""
+    rng, shares, many = np.random.default_rng(2), np.array([0.7, 0.3]), 400_000
+    follow, image = (
+        np.array([[0.9, 0.1], [0.05, 0.95]]),
+        np.array([[0.8, 0.2], [0.3, 0.7]]),
+    )  # image 0 or 1 given the class
+    classes = [(rng.random(many) > shares[0]).astype(int)]
+    for _ in range(2):
+        classes.append((rng.random(many) > follow[classes[-1], 0]).astype(int))
+    images = [(rng.random(many) > image[c, 0]).astype(int) for c in classes]
+    at = (images[0] == 0) & (images[1] == 0) & (images[2] == 1)
+    happened = ((classes[0] == 0) & (classes[1] == 1)) | ((classes[1] == 0) & (classes[2] == 1))
+    dates, now = [], shares
+    for x in (0, 0, 1):
+        dates.append(np.rint(250 * now * image[:, x] / (now @ image[:, x])))
+        now = now @ follow
+    found = transition_probability(
+        as_series(*dates), resolve(["deforestation"], ["forest", "land"]), markov(np.stack([follow, follow]), shares)
+    )
+    assert abs(found.item() / 250 - (at & happened).sum() / at.sum()) < 0.01
 
 
-@settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 10_000), dates=st.integers(1, 4), lost=st.booleans())
-def test_the_sequence_is_the_best_of_all(seed, dates, lost):
-    rng, shares = np.random.default_rng(seed), np.array([0.5, 0.3, 0.2])
-    follow = matrix(rng, 3)
-    series = np.stack([dense(rng, 3, 3) for _ in range(dates)]).astype(np.float32)
-    if lost:
-        series[rng.integers(dates), :, 2] = 0
-    found = most_probable_sequence(series, follow, shares)
-    for k in range(3):
-
-        def score(way, k=k):
-            total = np.log(shares[way[0]]) + sum(np.log(follow[i, j]) for i, j in itertools.pairwise(way))
-            return total + sum(np.log(series[t, c, k] / shares[c]) for t, c in enumerate(way) if series[t, :, k].any())
-
-        best = max(itertools.product(range(3), repeat=dates), key=score)
-        seen = [c if series[t, :, k].any() else 254 for t, c in enumerate(best)]
-        assert_array_equal(found[:, k], seen)
+def test_a_flat_matrix_is_independence_and_no_time_is_no_change():
+    rng = np.random.default_rng(1)
+    flat = np.tile(rng.dirichlet(np.ones(4)), (3, 4, 1))
+    weights = markov(flat, np.full(4, 0.25)).weights
+    assert all(np.allclose(weights[a, b], 1) for a, b in itertools.combinations(range(4), 2))
+    assert_allclose(
+        persistent(np.array([0.0, 1, 2]), 3)[:, 0], [[1, 0, 0], [0.99, 0.005, 0.005], [0.9801, 0.00995, 0.00995]]
+    )
 
 
 def test_a_series_irons_out_one_doubtful_date():
-    forest, pasture = [0.9, 0.1], [0.1, 0.9]
-    series = np.array([forest, forest, [0.4, 0.6], forest, pasture, pasture], np.float32)[:, :, None]
-    rare = np.array([[0.95, 0.05], [0.01, 0.99]])
-    assert most_probable_sequence(series, rare, np.array([0.5, 0.5]))[:, 0].tolist() == [0, 0, 0, 0, 1, 1]
+    forest, pasture, doubt = [225, 25], [25, 225], [100, 150]
+    series = as_series(forest, forest, doubt, forest, pasture, None, pasture)
+    prior = markov(np.tile([[0.95, 0.05], [0.01, 0.99]], (6, 1, 1)), np.array([0.5, 0.5]))
+    assert most_probable_sequence(series, prior).ravel().tolist() == [0, 0, 0, 0, 1, 254, 1]
+    found = most_probable_change(
+        series, np.ones((1, 1), np.uint8), resolve(["deforestation"], ["forest", "land"]), prior
+    )
+    assert [a.item() for a in found] == [3, 4, 0, 1]
 
 
-def test_what_the_matrix_excludes_is_told_by_each_date_alone():
-    series = np.array([[1, 0], [0, 1]], np.float32)[:, :, None]
-    assert most_probable_sequence(series, np.eye(2), np.array([0.5, 0.5]))[:, 0].tolist() == [0, 1]
+def test_ties_go_to_the_earlier_step_and_the_lower_class():
+    named = resolve(["water_gain"], ["forest", "pasture", "water"])
+    even = as_series([50, 100, 100], [80, 80, 90], [80, 80, 90], None)
+    one = np.ones((1, 1), np.uint8)
+    assert [a.item() for a in most_probable_change(even, one, named, independent(4, 3))] == [0, 1, 1, 2]
+    same = as_series([125, 125, 0], [0, 0, 250], [125, 125, 0], [0, 0, 250])
+    assert [a.item() for a in most_probable_change(same, one, named, independent(4, 3))] == [0, 1, 0, 2]
+    assert most_probable_sequence(same, independent(4, 3)).ravel().tolist() == [0, 2, 0, 2]
+
+
+def test_what_the_prior_excludes_is_told_by_the_images():
+    named = resolve(["deforestation"], ["forest", "land"])
+    never = markov(np.eye(2)[None], np.array([0.5, 0.5]))
+    sure, one = as_series([250, 0], [0, 250]), np.ones((1, 1), np.uint8)
+    assert most_probable_sequence(sure, never).ravel().tolist() == [0, 1]
+    assert transition_probability(sure, named, never).item() == 250
+    assert [a.item() for a in most_probable_change(sure, one, named, never)] == [0, 1, 0, 1]
+    still = as_series([250, 0], [249, 1], [250, 0])  # and what the images all but exclude has a step, too
+    assert [a.item() for a in most_probable_change(still, one, named, independent(3, 2))] == [0, 1, 0, 1]
+
+
+def test_many_dates_stay_in_range():
+    dates = 60
+    series = as_series(*([[2, 1, 247], [247, 1, 2]] * (dates // 2)))
+    named = resolve(["water_loss", "water_gain"], ["forest", "pasture", "water"])
+    prior = markov(persistent(np.full(dates - 1, 1 / 12), 3), np.full(3, 1 / 3))
+    assert transition_probability(series, named, prior).max() <= 250
+    found = most_probable_change(series, np.ones((1, 1), np.uint8), named, prior)
+    assert all(a.item() < dates for a in found)
+    assert (most_probable_sequence(series, prior) < 3).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000), count=st.integers(2, 9))
+def test_what_a_class_and_its_confidence_say_of_all_classes(seed, count):
+    rng = np.random.default_rng(seed)
+    classes, confidence = rng.integers(0, count, (3, 40), np.uint8), rng.integers(0, 251, (3, 40), np.uint8)
+    classes[0, :2], confidence[0, 1:3] = 254, 255
+    found = expanded(classes, confidence, count).astype(int)
+    lost = (classes >= 254) | (confidence == 255)
+    assert (found[:, lost] == 255).all()
+    assert (found.sum(axis=0)[~lost] == 250).all()
+    others = np.arange(count)[:, None, None] != classes
+    assert_array_equal(found[~others & ~lost], np.broadcast_to(confidence, found.shape)[~others & ~lost])
+    spread = np.broadcast_to((250.0 - confidence) / (count - 1), found.shape)
+    assert (np.abs(found - spread) < 1)[others & ~lost].all()
 
 
 def test_no_transition_matrix_is_refused():
-    for wrong in (np.ones((2, 2)), np.eye(3), np.array([[2.0, -1.0], [0.0, 1.0]])):
+    good = np.eye(2)
+    for wrong in (np.ones((2, 2)), np.array([[2.0, -1.0], [0.0, 1.0]]), np.full((2, 2), np.nan)):
         with pytest.raises(ConfigError, match="each row summing to 1"):
-            prior_weights(wrong, np.array([0.5, 0.5]))
+            markov(np.stack([good, wrong]), np.array([0.5, 0.5]))
+    with pytest.raises(ConfigError, match="2 rows of 2 probabilities"):
+        markov(np.eye(3)[None], np.array([0.5, 0.5]))
 
 
 def test_ready_made_transitions_mean_what_they_say():

@@ -274,7 +274,7 @@ def test_maps_of_two_models_are_refused_and_unknown_ones_told(tmp_path):
         write_map(tmp_path / f"{i}.tif", np.zeros((20, 20)), f"200{i}-01-01", **tags) for i, tags in enumerate(made)
     )
     layer = write_zones(tmp_path / "z.gpkg", [box(0, 0, 4, 4)])
-    with pytest.raises(DataError, match=r"sha256 aaaa.*sha256 bbbb.*different models.*Make both with one"):
+    with pytest.raises(DataError, match=r"different models.*sha256 aaaa.*sha256 bbbb.*Make both with one"):
         zones(one, layer, tmp_path / "out", ZoneOptions(after=two))
     assert "which model made it" in zones(one, layer, tmp_path / "out", ZoneOptions(after=unknown))[-1]
 
