@@ -18,6 +18,7 @@ from geoseg.io.cog import Colour, write_cog
 from geoseg.io.commit import sha256, write_text
 from geoseg.io.delivery import forget_figures
 from geoseg.io.json_file import read_object
+from geoseg.io.map_pair import CARD_SHA256, MODEL, MODEL_SHA256
 from geoseg.io.plan_file import Plan
 from geoseg.io.tile_file import read_tile
 from geoseg.raster.coding import NO_CONFIDENCE, OUTSIDE, UNOBSERVED
@@ -88,8 +89,9 @@ def provenance(plan: Plan, card: Card) -> dict[str, str]:
     return {
         "GEOSEG_AOI": plan.aoi,
         "GEOSEG_DATE": plan.date,
-        "GEOSEG_MODEL": f"{card.name} {card.version}",
-        "GEOSEG_MODEL_SHA256": card.weights_sha256,
+        MODEL: f"{card.name} {card.version}",
+        MODEL_SHA256: card.weights_sha256,
+        CARD_SHA256: plan.model_sha256,
     }
 
 
