@@ -1,6 +1,7 @@
 """Reduced copies of rasters of uint8, each half as fine as the one before.
 
-At an edge of odd length a pixel stands in for the one that is missing: all beside it count twice too, so nothing shifts.
+At an edge of odd length a pixel stands in for the one that is missing: all
+beside it count twice too, so nothing shifts.
 """
 
 from __future__ import annotations
