@@ -16,7 +16,7 @@ from geoseg.io.commit import write_json
 from geoseg.io.json_file import read_object
 from geoseg.io.scenes import Scene
 
-FORMAT = 3  # of plan.json; a newer one is refused
+FORMAT = 4  # of plan.json; a newer one is refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class Plan:
         machine: device, precision, threads and workers.
         allow_partial: whether a map with holes is a result.
         max_seams: share of labels that patch borders may change.
+        probs: whether tiles keep the probability of each class.
         notes: what an analyst should know: repairs, resampling, coverage.
     """
 
@@ -79,6 +80,7 @@ class Plan:
     machine: Machine
     allow_partial: bool
     max_seams: float
+    probs: bool
     notes: tuple[str, ...]
 
     @property

@@ -200,14 +200,20 @@ class Raster:
                 f"{self.path} has {self.count} bands of {self.dtype}; a class map is one band of uint8. "
                 "Name the raster that holds class numbers."
             )
-        self._require([1], window, None)
-        stored = self._stored(window or self.window)
-        self._raise_short([1], self._blocks.touching(stored))
-        try:
-            classes: NDArray[np.uint8] = self._turned(self._dataset.read(1, window=stored))
-        except READ_ERRORS as error:
-            raise self._damaged(self._undecodable(self._blocks.touching(stored))) from error
-        return classes
+        return self._read_plain([1], window)[0]
+
+    def read_probs(self, window: Window | None = None) -> NDArray[np.uint8]:
+        """Coded probabilities as they are, (class, height, width); nothing is masked.
+
+        Raises:
+            DataError: not of uint8, or a damaged block.
+        """
+        if self.dtype != np.uint8:
+            raise DataError(
+                f"{self.path} has pixels of {self.dtype}; probabilities are one band of uint8 a class. "
+                "Name a probs.tif that geoseg made."
+            )
+        return self._read_plain(self._dataset.indexes, window)
 
     def check(self, *, deep: bool = False) -> None:
         """Find damage without computing anything.
@@ -230,6 +236,17 @@ class Raster:
                 "Check bands: of this scene in the AOI file."
             )
         require_fit(str(self.path), self.dtype, nodata)
+
+    def _read_plain(self, bands: Sequence[int], window: Window | None) -> NDArray[np.uint8]:
+        """Bands as they are, (band, height, width). Raises `DataError` for a damaged block."""
+        self._require(bands, window, None)
+        stored = self._stored(window or self.window)
+        self._raise_short(bands, self._blocks.touching(stored))
+        try:
+            pixels: NDArray[np.uint8] = self._turned(self._dataset.read(list(bands), window=stored))
+        except READ_ERRORS as error:
+            raise self._damaged(self._undecodable(self._blocks.touching(stored))) from error
+        return pixels
 
     def _read(self, bands: Sequence[int], stored: FileWindow, nodata: Nodata) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         data = self._dataset.read(list(bands), window=stored)

@@ -18,7 +18,7 @@ from geoseg.io.scenes import Mosaic
 from geoseg.nn.inference import AS_IT_IS, Predictor, Scaling
 from geoseg.nn.network import NetworkSpec, build, load
 from geoseg.raster.blend import weights
-from geoseg.raster.coding import NO_CONFIDENCE, UNOBSERVED, encode
+from geoseg.raster.coding import encode_bands, unseen_bands
 from geoseg.raster.normalize import normalize
 from geoseg.raster.tiles import mirrored
 
@@ -74,16 +74,24 @@ def read_patches(mosaic: Mosaic, card: Card, cores: tuple[Window, ...], halo: in
     return Context(target, window, mosaic.extent, cores, normal, seen, len(card.classes))
 
 
-def answer(predictor: Predictor, plan: PatchPlan, context: Context) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Classes and confidence of the context's target, (height, width) uint8; unobserved where there is no imagery."""
+def answer(predictor: Predictor, plan: PatchPlan, context: Context, *, each: bool = False) -> NDArray[np.uint8]:
+    """The context's target as coded bands (band, height, width): classes and confidence.
+
+    Args:
+        predictor, plan, context: the network, and what it is shown.
+        each: whether the probability of every class follows, a band each. The first two bands do not depend on it.
+
+    Returns:
+        uint8, coded as `geoseg.raster.coding` says; unobserved where there is no imagery.
+    """
     if plan.blend:
-        return encode(*answer_probs(predictor, plan, context))
-    classes = np.full(context.target.shape, UNOBSERVED, dtype=np.uint8)
-    confidence = np.full(context.target.shape, NO_CONFIDENCE, dtype=np.uint8)
+        return encode_bands(*answer_probs(predictor, plan, context), each=each)
+    bands = unseen_bands(context.target.shape, context.classes if each else 0)
     for _, part, probs in _answers(predictor, plan, context):
         inside = part.within(context.target).slices
-        classes[inside], confidence[inside] = encode(probs, context.valid[part.within(context.window).slices])
-    return classes, confidence
+        observed = context.valid[part.within(context.window).slices]
+        bands[(slice(None), *inside)] = encode_bands(probs, observed, each=each)
+    return bands
 
 
 def answer_probs(

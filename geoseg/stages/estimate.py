@@ -12,6 +12,7 @@ from geoseg.config import Card
 from geoseg.errors import MachineError
 from geoseg.io.commit import size_text
 from geoseg.io.plan_file import Plan
+from geoseg.raster.coding import MAPS
 from geoseg.stages.predict import IN_FLIGHT
 
 BASE = 700e6  # bytes: Python, torch and GDAL in one worker
@@ -33,9 +34,11 @@ def need(plan: Plan, card: Card) -> Need:
     tile = (plan.tile + 2 * (plan.patches.halo + (plan.patches.size if plan.patches.blend else 0))) ** 2
     # imagery as read, mirrored and normalized, and the patches of one tile cut from it, all float32
     context = tile * len(card.bands) * 4 * 4 + plan.tile**2 * len(card.classes) * 4
+    kept = MAPS + (len(card.classes) if plan.probs else 0)  # bytes a pixel
+    context += plan.tile**2 * kept * 3  # as they come, as they are written, as they are read back
     memory = plan.machine.workers * (BASE + patch * ACTIVATIONS + IN_FLIGHT * context)
     pixels = plan.window.width * plan.window.height
-    return Need(memory, pixels * 2 * 3 * DISK_FACTOR)  # two bytes a pixel: as tiles, while a COG is made, as COG
+    return Need(memory, pixels * kept * 3 * DISK_FACTOR)  # as tiles, while a COG is made, as COG
 
 
 def require_room(plan: Plan, card: Card, out: Path) -> None:

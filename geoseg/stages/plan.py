@@ -118,6 +118,7 @@ def make_plan(asked: Request, out: Path) -> Plan:
         machine=choose_machine(config.compute),
         allow_partial=config.compute.allow_partial,
         max_seams=config.tiling.max_seams,
+        probs=False,
         notes=tuple(_notes(area, config, footprints, resampled)),
     )
     require_room(planned, bundle.card, out)

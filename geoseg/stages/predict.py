@@ -1,4 +1,4 @@
-"""Tiles of classes and confidence: Dask runs tiles, workers read, compute and write at the same time.
+"""Tiles of classes and probabilities: Dask runs tiles, workers read, compute and write at the same time.
 
 A worker keeps one network, which computes in a thread of its own, and several tiles in flight. It leaves one file
 a tile; only the parent writes the ledger. A tile is reused only if everything it was made from is the same.
@@ -99,6 +99,7 @@ def _key(plan: Plan, target: Window) -> str:
     parts = [METHOD, version("torch"), version("rasterio"), asdict(target), asdict(plan.lattice), asdict(plan.extent)]
     parts += [plan.area, seen, plan.resampling, plan.model_sha256, asdict(patches), asdict(plan.views)]
     parts += [plan.machine.precision, plan.machine.threads, plan.machine.device]
+    parts += ["probs"] if plan.probs else []
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

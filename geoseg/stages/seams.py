@@ -160,7 +160,7 @@ def compute_seams(task: SeamTask) -> Seams:
     for window, path in task.tiles:
         part = window.intersect(task.target)
         assert part is not None
-        mapped[part.within(task.target).slices] = read_tile(Path(path))[0][part.within(window).slices]
+        mapped[part.within(task.target).slices] = read_tile(Path(path), (1,))[0][part.within(window).slices]
     if not (mapped < UNOBSERVED).any():
         return Seams()
     cut, mosaic = plan.patches, mosaic_of(plan)

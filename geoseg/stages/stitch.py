@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from geoseg.config import Card
-from geoseg.grid.window import Window
 from geoseg.io.bundle import read_bundle
 from geoseg.io.cog import Colour, write_cog
-from geoseg.io.commit import sha256, write_text
+from geoseg.io.commit import write_text
 from geoseg.io.delivery import forget_figures
-from geoseg.io.json_file import read_object
 from geoseg.io.map_pair import CARD_SHA256, MODEL, MODEL_SHA256
 from geoseg.io.plan_file import Plan
-from geoseg.io.tile_file import read_tile
 from geoseg.raster.coding import NO_CONFIDENCE, OUTSIDE, UNOBSERVED
 from geoseg.report.styles import confidence_qml, landcover_qml
-from geoseg.stages.predict import predict
+from geoseg.stages.made_tiles import made_tiles
 
-log = logging.getLogger(__name__)
 UNOBSERVED_COLOUR: Colour = (128, 128, 128, 255)
 
 
@@ -38,19 +28,14 @@ def stitch(plan_path: Path, tiles: Path, out: Path) -> None:
         MachineError: the disk is full or failing.
     """
     plan = Plan.read(plan_path)
-    manifest = read_object(tiles)
-    folder = tiles.parent / "tiles"
-    if not all(_intact(folder, t) for t in manifest["tiles"]):
-        log.warning("stitch: some tiles are missing or changed; they are computed again")
-        predict(plan_path, tiles)
-        manifest = read_object(tiles)
+    made = made_tiles(plan, plan_path, tiles, "stitch")
     card = read_bundle(plan.model).card
     forget_figures(out)
     geobox = plan.lattice.geobox(plan.window)
     tags = provenance(plan, card)
     write_cog(
         out / "landcover.tif",
-        _windows(plan, folder, manifest, band=0),
+        ((window, bands[0]) for window, bands in made.read((1,))),
         geobox,
         nodata=OUTSIDE,
         overviews="mode",
@@ -61,7 +46,7 @@ def stitch(plan_path: Path, tiles: Path, out: Path) -> None:
     )
     write_cog(
         out / "confidence.tif",
-        _windows(plan, folder, manifest, band=1),
+        ((window, bands[0]) for window, bands in made.read((2,))),
         geobox,
         nodata=NO_CONFIDENCE,
         overviews="average",
@@ -93,15 +78,3 @@ def provenance(plan: Plan, card: Card) -> dict[str, str]:
         MODEL_SHA256: card.weights_sha256,
         CARD_SHA256: plan.model_sha256,
     }
-
-
-def _intact(folder: Path, tile: dict[str, Any]) -> bool:
-    path = folder / tile["file"]
-    return path.is_file() and sha256(path) == tile["sha256"]
-
-
-def _windows(
-    plan: Plan, folder: Path, manifest: dict[str, Any], band: int
-) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
-    for tile in manifest["tiles"]:
-        yield Window(**tile["window"]).within(plan.window), read_tile(folder / tile["file"])[band]

@@ -1,4 +1,4 @@
-"""One tile, computed where a worker runs: imagery in, one file of classes and confidence out."""
+"""One tile, computed where a worker runs: imagery in, one file of coded bands out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from geoseg.io.plan_file import Plan
 from geoseg.io.scenes import Mosaic
 from geoseg.io.tile_file import write_tile
 from geoseg.nn.inference import Predictor
-from geoseg.raster.coding import NO_CONFIDENCE, OUTSIDE, UNOBSERVED
+from geoseg.raster.coding import NO_CONFIDENCE, OUTSIDE, UNOBSERVED, unseen_bands
 from geoseg.stages.answer import answer, load_predictor, read_context
 
 _own = threading.local()  # a GDAL handle must not be shared by threads
@@ -50,39 +50,43 @@ class TileTask:
 
 
 def compute_tile(task: TileTask) -> Entry:
-    """Classes and confidence of a tile as a file in the task's folder, and the ledger's entry for it."""
+    """A tile's bands as a file in the task's folder, and the ledger's entry for it."""
     plan, bundle = opened(task.plan)
     inside = _inside(plan, task.target)
     mosaic = mosaic_of(plan)
-    classes, confidence = _answer(plan, bundle, mosaic, task.target, inside)
-    classes[~inside], confidence[~inside] = OUTSIDE, NO_CONFIDENCE
-    return _write(task, plan, classes, confidence, tuple(mosaic.damage))
+    bands = _answer(plan, bundle, mosaic, task.target, inside)
+    return _write(task, plan, bands, inside, tuple(mosaic.damage))
 
 
 def blank_tile(task: TileTask, damage: str) -> Entry:
     """A tile that could not be computed: nothing in it was observed."""
-    plan, _ = opened(task.plan)
-    classes = np.where(_inside(plan, task.target), UNOBSERVED, OUTSIDE).astype(np.uint8)
-    return _write(task, plan, classes, np.full_like(classes, NO_CONFIDENCE), (damage,))
+    plan, bundle = opened(task.plan)
+    bands = _unseen(plan, bundle, task.target)
+    return _write(task, plan, bands, _inside(plan, task.target), (damage,))
 
 
 def _write(
-    task: TileTask, plan: Plan, classes: NDArray[np.uint8], confidence: NDArray[np.uint8], damage: tuple[str, ...]
+    task: TileTask, plan: Plan, bands: NDArray[np.uint8], inside: NDArray[np.bool_], damage: tuple[str, ...]
 ) -> Entry:
+    """The tile without what lies outside the area, on disk."""
+    bands[0, ~inside] = OUTSIDE
+    bands[1:, ~inside] = NO_CONFIDENCE
     name = f"{task.target.col_off}_{task.target.row_off}_{task.key[:16]}.tif"
     path = Path(task.folder) / name
-    write_tile(path, classes, confidence, plan.lattice.geobox(task.target))
-    return Entry(task.key, task.target, name, sha256(path), int((classes < UNOBSERVED).sum()), damage)
+    write_tile(path, bands, plan.lattice.geobox(task.target))
+    return Entry(task.key, task.target, name, sha256(path), int((bands[0] < UNOBSERVED).sum()), damage)
 
 
-def _answer(
-    plan: Plan, bundle: Bundle, mosaic: Mosaic, target: Window, inside: NDArray[np.bool_]
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _answer(plan: Plan, bundle: Bundle, mosaic: Mosaic, target: Window, inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
     context = read_context(mosaic, bundle.card, plan.patches, target) if inside.any() else None
     if context is None:  # nothing to see here: the network need not run
-        shape = target.shape
-        return np.full(shape, UNOBSERVED, np.uint8), np.full(shape, NO_CONFIDENCE, np.uint8)
-    return answer(predictor_of(plan), plan.patches, context)
+        return _unseen(plan, bundle, target)
+    return answer(predictor_of(plan), plan.patches, context, each=plan.probs)
+
+
+def _unseen(plan: Plan, bundle: Bundle, target: Window) -> NDArray[np.uint8]:
+    """The bands of a tile in which nothing was observed."""
+    return unseen_bands(target.shape, len(bundle.card.classes) if plan.probs else 0)
 
 
 def opened(path: str) -> tuple[Plan, Bundle]:

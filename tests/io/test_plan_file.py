@@ -32,6 +32,7 @@ PLAN = Plan(
     machine=Machine("cpu", "float32", 2, 1, None),
     allow_partial=False,
     max_seams=0.005,
+    probs=True,
     notes=("resampled: b.tif", "ä"),
 )
 
@@ -80,7 +81,7 @@ def test_a_damaged_plan_is_refused(tmp_path, edit):
 
 def test_a_plan_of_another_version_is_refused(tmp_path):
     path = change(tmp_path, lambda d: d.update(format=99))
-    with pytest.raises(ConfigError, match="has format 99, this geoseg writes 3; plan again"):
+    with pytest.raises(ConfigError, match="has format 99, this geoseg writes 4; plan again"):
         Plan.read(path)
 
 

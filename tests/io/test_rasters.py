@@ -118,6 +118,26 @@ def test_class_maps_are_read_as_they_are(tmp_path):
         raster.read_classes()
 
 
+@pytest.mark.parametrize("how", STORED)
+def test_probabilities_are_read_as_they_are(tmp_path, how):
+    probs = np.random.default_rng(3).integers(0, 256, (5, 12, 9)).astype(np.uint8)
+    pixels, transform = stored(probs, how)
+    write_tif(tmp_path / "probs.tif", pixels, transform=transform, nodata=255, interleave="band")
+    with open_raster(tmp_path / "probs.tif") as raster:
+        assert_array_equal(raster.read_probs(), probs)
+        assert_array_equal(raster.read_probs(Window(2, 3, 6, 8)), probs[:, 3:11, 2:8])
+    write_tif(tmp_path / "image.tif", numbered(3, 4, 4))
+    with (
+        open_raster(tmp_path / "image.tif") as raster,
+        pytest.raises(DataError, match=r"pixels of uint16; probabilities are .* Name a probs\.tif that geoseg made"),
+    ):
+        raster.read_probs()
+    whole = (tmp_path / "probs.tif").read_bytes()
+    (tmp_path / "probs.tif").write_bytes(whole[:-20])
+    with open_raster(tmp_path / "probs.tif") as raster, pytest.raises(DataError, match=r"is cut off: .* again"):
+        raster.read_probs()
+
+
 def test_names_come_from_descriptions_then_from_colours(tmp_path):
     image = numbered(4, 4, 4, "uint8")
     write_tif(tmp_path / "a.tif", image, photometric="RGB", names=(None, None, None, " NIR "))

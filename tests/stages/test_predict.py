@@ -280,7 +280,7 @@ def test_H10_a_tile_that_kills_its_worker_is_unobserved_and_named(scene, model, 
     plan = Plan.read(path)
     task = next(iter(_tasks(plan, path, Ledger(tmp_path / "ledger.jsonl"))))
     entry = blank_tile(task, "its worker was killed twice")
-    classes, confidence = read_tile(tmp_path / "tiles" / entry.file)
+    classes, confidence = read_tile(tmp_path / "tiles" / entry.file, (1, 2))
     assert (classes == 254).all()
     assert (confidence == 255).all()
     assert (entry.observed, entry.damage) == (0, ("its worker was killed twice",))
