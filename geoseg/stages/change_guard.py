@@ -183,9 +183,11 @@ def _opened(folder: Path, files: ExitStack) -> DatedMap:
     if classes.geobox != confidence.geobox:
         raise DataError(f"the maps of classes and confidence in {folder} are not on the same grid; run that date again")
     entries, tags = class_entries(classes), classes.tags()
-    sha256, day = tags.get(MODEL_SHA256), _date(tags.get("GEOSEG_DATE", ""))
+    sha256, text = tags.get(MODEL_SHA256), tags.get("GEOSEG_DATE")
+    day = _date(text or "")
     if entries is None or sha256 is None or day is None:
-        missing = [what for what, value in (("classes", entries), ("model", sha256), ("date", day)) if value is None]
+        date = f"date (only {text!r})" if text else "date"
+        missing = [what for what, value in (("classes", entries), ("model", sha256), (date, day)) if value is None]
         raise DataError(f"{classes.path} does not say its {' or '.join(missing)}; name a map that geoseg run made")
     known = tuple(sorted(e for e in entries if e[0] < UNOBSERVED))
     if [value for value, _, _ in known] != list(range(len(known))) or len(known) < 2:
