@@ -127,8 +127,8 @@ def curve(line: TransitionLine) -> tuple[list[tuple[float, float]], list[tuple[f
 
 
 def hectares(square_metres: float) -> str:
-    """Such as `12.3 ha`, or `1,234 km²` from 100 km² on."""
-    if square_metres >= 1e8:
+    """Such as `12.3 ha`, or `12,345 km²` from a million hectares on."""
+    if square_metres >= 1e10:
         return f"{square_metres / 1e6:,.0f} km²"
     value = square_metres / 1e4
     return f"{value:,.0f} ha" if value >= 100 else f"{value:.2f} ha" if value < 10 else f"{value:.1f} ha"

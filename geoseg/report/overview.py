@@ -37,6 +37,8 @@ class Row:
         truth: (height, width) uint8.
         gsd: metres a pixel of these arrays.
         frame: a rectangle to mark, (left, top, width, height) in pixels of these arrays; None for none.
+        kinds: value, name and colour of what this row maps, where it is not the classes; drawn on the image in pale
+            grey, which stays where the value is 0.
     """
 
     label: str
@@ -45,6 +47,7 @@ class Row:
     truth: NDArray[np.uint8]
     gsd: float
     frame: tuple[float, float, float, float] | None = None
+    kinds: Sequence[ClassEntry] = ()
 
 
 def overview(title: str, subtitle: str, rows: Sequence[Row], entries: Sequence[ClassEntry]) -> bytes:
@@ -68,7 +71,7 @@ def overview(title: str, subtitle: str, rows: Sequence[Row], entries: Sequence[C
             place = (left / WIDTH, 1 - (top + high) / height, panel / WIDTH, high / height)
             _draw(figure, place, pixels, row, COLUMNS[column] if number == 0 else "", with_scale=column == 0)
         top += high + _GAP
-    _legend(figure, entries, height)
+    _legend(figure, list(dict.fromkeys([*entries, *(kind for row in rows for kind in row.kinds)])), height)
     png = io.BytesIO()
     FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
     return png.getvalue()
@@ -83,11 +86,15 @@ def painted(classes: NDArray[np.uint8], entries: Sequence[ClassEntry]) -> NDArra
 
 
 def differing(row: Row, entries: Sequence[ClassEntry]) -> NDArray[np.uint8]:
-    """The image in pale grey, (height, width, 3), strongly coloured where a mapped class is not the true one."""
-    grey = row.image.mean(axis=0, dtype=np.float32)
-    pale = (150 + 0.4 * grey).astype(np.uint8)[..., None].repeat(3, axis=2)
-    mapped = np.isin(row.classes, [value for value, _, _ in entries])
-    return np.where((mapped & (row.classes != row.truth))[..., None], _WRONG, pale)
+    """The image in pale grey, (height, width, 3), strongly coloured where what is mapped is not what is true."""
+    values = [0, *(value for value, _, _ in row.kinds)] if row.kinds else [value for value, _, _ in entries]
+    mapped = np.isin(row.classes, values)
+    return np.where((mapped & (row.classes != row.truth))[..., None], _WRONG, _pale(row.image))
+
+
+def _pale(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    grey = image.mean(axis=0, dtype=np.float32)
+    return (150 + 0.4 * grey).astype(np.uint8)[..., None].repeat(3, axis=2)
 
 
 def scale_length(metres: float) -> float:
@@ -97,8 +104,14 @@ def scale_length(metres: float) -> float:
 
 
 def _panels(row: Row, entries: Sequence[ClassEntry]) -> list[NDArray[np.uint8]]:
-    classes, truth = painted(row.classes, entries), painted(row.truth, entries)
+    classes, truth = (_shown(values, row, entries) for values in (row.classes, row.truth))
     return [row.image.transpose(1, 2, 0), classes, truth, differing(row, entries)]
+
+
+def _shown(values: NDArray[np.uint8], row: Row, entries: Sequence[ClassEntry]) -> NDArray[np.uint8]:
+    if not row.kinds:
+        return painted(values, entries)
+    return np.where((values == 0)[..., None], _pale(row.image), painted(values, row.kinds))
 
 
 def _draw(

@@ -29,7 +29,10 @@ def test_curves_and_map_share_a_scale():
     assert mapped == pytest.approx(26 / 30)
 
 
-@pytest.mark.parametrize(("area", "said"), [(0, "0.00 ha"), (12_300, "1.23 ha"), (5e6, "500 ha"), (3.2e9, "3,200 km²")])
+@pytest.mark.parametrize(
+    ("area", "said"),
+    [(0, "0.00 ha"), (12_300, "1.23 ha"), (5e6, "500 ha"), (3.2e9, "320,000 ha"), (3.2e10, "32,000 km²")],
+)
 def test_areas_as_people_read_them(area, said):
     assert hectares(area) == said
 
