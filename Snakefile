@@ -11,6 +11,13 @@ from shlex import quote
 from snakemake.utils import min_version
 
 from geoseg.errors import GeosegError
+from geoseg.io.delivery import (
+    CHANGE_FIGURES,
+    FROM_TO_FILES,
+    SERIES,
+    ZONE_FILES,
+    change_files,
+)
 from geoseg.io.workflow import VERSIONS, read_workflow
 
 min_version("9.13.7")
@@ -40,15 +47,24 @@ pathvars:
 wildcard_constraints:
     aoi=r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}",
     date=r"\d{4}-\d{2}-\d{2}",
+    part=r"\d{4}-\d{2}-\d{2}|change",
 
 
 localrules:
     all,
+    plans,
 
 
 rule all:
     input:
         asked.targets(),
+
+
+# Asked for first by `geoseg run`. Snakemake compares what a step is given only with what it was given in an earlier
+# call: within one, a plan that was made again would run all that follows, though the plan is as it was.
+rule plans:
+    input:
+        asked.plans(),
 
 
 include: "workflows/rules/town.smk"
@@ -60,4 +76,6 @@ include: "workflows/rules/buildings.smk"
 include: "workflows/rules/roads.smk"
 include: "workflows/rules/translate.smk"
 include: "workflows/rules/vectors_check.smk"
+include: "workflows/rules/zones.smk"
 include: "workflows/rules/report.smk"
+include: "workflows/rules/change.smk"

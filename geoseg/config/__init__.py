@@ -11,7 +11,6 @@ from geoseg.config.aoi import (
     Compute,
     DateEntry,
     GridSection,
-    NamedTransition,
     Product,
     Roads,
     SceneEntry,
@@ -23,11 +22,13 @@ from geoseg.config.aoi import (
 from geoseg.config.card import Calibration, Card, ClassEntry, HaloPoint, InstanceScore, Score
 from geoseg.config.losses import Losses
 from geoseg.config.recipe import Augment, Folds, Instances, LabelledScene, Recipe, Restart, Towns
+from geoseg.config.transitions import READY, NamedTransition, ResolvedTransition, resolve
 from geoseg.config.values import MAX_CLASSES, NAME_PATTERN, Bands, PathText, Section, check_name, flags, from_json
 
 __all__ = [
     "MAX_CLASSES",
     "NAME_PATTERN",
+    "READY",
     "AoiFile",
     "Area",
     "Augment",
@@ -50,6 +51,7 @@ __all__ = [
     "PathText",
     "Product",
     "Recipe",
+    "ResolvedTransition",
     "Restart",
     "Roads",
     "SceneEntry",
@@ -63,4 +65,5 @@ __all__ = [
     "check_name",
     "flags",
     "from_json",
+    "resolve",
 ]

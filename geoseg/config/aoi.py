@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from geoseg.config.transitions import NamedTransition
 from geoseg.config.values import BandFiles, Bands, Count, IsoDate, Metres, Nodata, PathText, Precision, Section
 
 Product = Literal["landcover", "buildings", "roads", "zones", "change", "probs"]
@@ -179,16 +180,6 @@ class Zones(Section):
     exact: bool = Field(
         default=False, description="true: pixels on borders are split by area; else their centre decides"
     )
-
-
-class NamedTransition(Section):
-    """One entry of `change.transitions`: a transition of your own."""
-
-    model_config = ConfigDict(serialize_by_alias=True)
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")] = Field(description="as it stands in results")
-    before: list[str] = Field(default=[], alias="from", description="classes before; none: all but those under to")
-    after: list[str] = Field(default=[], alias="to", description="classes after; none: all but those under from")
 
 
 class Change(Section):

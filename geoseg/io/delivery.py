@@ -1,12 +1,11 @@
-"""A delivery folder: which files it has, and after the fact, are they still those that `run.json` lists?"""
+"""What is delivered: products, the files of each, and after the fact, are they still those that were made?"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
-from geoseg.config import Product
+from geoseg.config import AoiFile, Product, resolve
 from geoseg.errors import ConfigError, DataError
 from geoseg.io.commit import sha256
 from geoseg.io.json_file import read_object
@@ -26,36 +25,72 @@ GEOMETRY = {
     "road_nodes": "Point",
     "events": "Polygon",
 }
-CHANGE = "change"  # the folder beside those of the dates
-CHANGE_FIGURES = "change.json"
-CHANGE_TABLES = ("annual.csv", "sensitivity.csv", "change.html")
 FORMATS = ("geojson", "geojsonl", "gpkg")  # of a layer, besides GeoParquet
 GRAPH = "roads.graphml"
+PROBS = "probs.tif"
 CLASSES: dict[Product, tuple[str, ...]] = {"buildings": ("building", "buildings"), "roads": ("road", "roads")}
+CHANGE = "change"  # a folder beside those of the dates
+CHANGE_FIGURES = "change.json"
+SERIES = 3  # dates of which each change has a date of its own
+CHANGE_TABLES = ("annual.csv", "sensitivity.csv", "change.html")
+ZONES, ZONES_FROM_TO, ZONE_FIGURES = "zones", "zones_from_to", "zones.json"  # two folders, and a file in each
+ZONE_FILES = ("zones.csv", "zones.parquet", "zones.geojson", ZONE_FIGURES)
+FROM_TO_FILES = ("transitions.csv", *ZONE_FILES)
 ASIDE = ".changed"
 _STYLES = ".qml"  # made to be edited
 
 
-def products_of(asked: Sequence[Product] | Literal["auto"], class_names: Sequence[str]) -> tuple[Product, ...]:
+def products_of(asked: AoiFile, class_names: Sequence[str]) -> tuple[Product, ...]:
     """The products that are made, in their usual order.
 
     Args:
-        asked: what an AOI file wants; auto: all that the classes allow.
+        asked: what an AOI file wants; auto: all that its dates and sections and the classes allow, but probabilities.
         class_names: of the model.
 
     Raises:
-        ConfigError: a product that no class of the model can give.
+        ConfigError: a product that no class of the model can give, change of one date or of classes that there are
+            not, zones without their section.
     """
-    possible = [p for p in LAYERS if p not in CLASSES or has_class(p, class_names)]
-    if asked == "auto":
-        return tuple(possible)
-    for product in asked:
-        if product not in possible:
-            raise ConfigError(
-                f"products: {product} need a class called {CLASSES[product][0]}, and the model has "
-                f"{', '.join(class_names)}; leave {product} out, or use another model"
-            )
-    return tuple(p for p in LAYERS if p in asked)
+    products: dict[Product, str] = {  # and why not
+        **{product: _why_no_layer(product, class_names) for product in LAYERS},
+        "zones": "" if asked.zones else "zones need a section zones: with the file of their polygons; add it",
+        "probs": "",
+        "change": _why_no_change(asked, class_names),
+    }
+    wanted: list[Product]
+    if asked.products == "auto":
+        named = asked.change.transitions != "auto" and len(asked.dates) > 1  # by these, change is asked for
+        wanted = [p for p, fault in products.items() if p != "probs" and (not fault or (p == "change" and named))]
+    else:
+        wanted = [p for p in products if p in asked.products]
+    for product in wanted:
+        if products[product]:
+            raise ConfigError(f"products: {products[product]}, or leave {product} out")
+    return tuple(wanted)
+
+
+def _why_no_layer(product: Product, class_names: Sequence[str]) -> str:
+    if product not in CLASSES or has_class(product, class_names):
+        return ""
+    return (
+        f"{product} need a class called {CLASSES[product][0]}, and the model has {', '.join(class_names)}; use another "
+        "model"
+    )
+
+
+def _why_no_change(asked: AoiFile, class_names: Sequence[str]) -> str:
+    if len(asked.dates) == 1:
+        return f"change is told from two dates or more, and there is only {next(iter(asked.dates))}; add a date"
+    try:
+        resolve(asked.change.transitions, class_names)
+    except ConfigError as error:
+        return f"change: transitions: {error}"
+    return ""
+
+
+def keeps_probs(products: Sequence[Product]) -> bool:
+    """Whether the probability of every class is needed, not only that of the mapped one."""
+    return "probs" in products or "change" in products
 
 
 def has_class(product: Product, class_names: Sequence[str]) -> bool:
@@ -73,11 +108,11 @@ def class_of(product: Product, class_names: Sequence[str]) -> int:
 
 def layers(products: Sequence[Product]) -> list[str]:
     """Names of the vector layers of some products."""
-    return [layer for product in products for layer in LAYERS[product]]
+    return [layer for product in products for layer in LAYERS.get(product, ())]
 
 
 def files(products: Sequence[Product], formats: Sequence[str]) -> list[str]:
-    """Names of everything that is delivered besides the figures.
+    """Names of everything that is delivered of a date besides the figures.
 
     Args:
         products: what is made.
@@ -86,26 +121,31 @@ def files(products: Sequence[Product], formats: Sequence[str]) -> list[str]:
     made = [f"{layer}.{end}" for layer in layers(products) for end in ("parquet", *formats)]
     styles = [f"{layer}.qml" for layer in layers(products) if layer != "landcover"]
     graph = [GRAPH] if "roads" in products else []
-    return [*MAPS, *made, *styles, *graph, CHECK]
+    probs = [PROBS] if "probs" in products else []
+    zones = [f"{ZONES}/{name}" for name in ZONE_FILES] if "zones" in products else []
+    return [*MAPS, *probs, *made, *styles, *graph, *zones, CHECK]
 
 
 def change_files(dates: int) -> list[str]:
     """Names of everything that is delivered of change over some dates, besides the figures."""
-    maps = ["change", "change_probability", *(["change_date"] if dates > 2 else [])]
+    maps = ["change", "change_probability", *(["change_date"] if dates >= SERIES else [])]
     rasters = [f"{name}.{end}" for name in maps for end in ("tif", "qml")]
     return [*rasters, *(f"events.{end}" for end in ("parquet", "geojson", "qml")), *CHANGE_TABLES]
 
 
-def put_aside_changed(folder: Path) -> list[str]:
-    """Renames every product of `folder` that is not the file its `run.json` lists, so that it is made again.
+def put_aside_changed(figures: Path) -> list[str]:
+    """Renames every product that is not the file its `figures` list, so that it is made again.
 
     Snakemake goes by time alone and would take a product that was cut short or overwritten for a result.
-    A damaged `run.json` is removed; it, too, is made again. Styles may be edited.
+    Damaged figures are removed; they, too, are made again. Styles may be edited.
+
+    Args:
+        figures: `run.json` or the like; what it lists under `files` lies beside and below it.
 
     Returns:
         Names of the files that were put aside, now called `NAME.changed`.
     """
-    figures = folder / FIGURES
+    folder = figures.parent
     if not figures.exists():
         return []
     try:

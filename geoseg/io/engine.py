@@ -34,11 +34,11 @@ def snakefile() -> Path:
     raise ConfigError(f"the Snakefile of geoseg is not in {package}; install geoseg again")
 
 
-def command(aoi: Path, results: Path, cores: int | None) -> list[str]:
-    """The call of Snakemake that makes everything of one AOI file."""
+def command(aoi: Path, results: Path, cores: int | None, rule: str = "all") -> list[str]:
+    """The call of Snakemake that makes everything of one AOI file, or what `rule` asks for."""
     file = snakefile()
     return [
-        *(sys.executable, "-m", "snakemake", "--snakefile", str(file)),
+        *(sys.executable, "-m", "snakemake", rule, "--snakefile", str(file)),
         *("--workflow-profile", str(file.parent / "workflows" / "profiles" / "default")),
         *("--cores", "all" if cores is None else str(cores)),
         # our own lock is held instead: Snakemake's outlives a killed run, and has no owner

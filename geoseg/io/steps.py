@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from geoseg.io.delivery import FORMATS, LAYERS, layers
+from geoseg.io.delivery import FORMATS, LAYERS, ZONES_FROM_TO, layers
 
 # Steps in their order, and what an analyst calls them.
 WORDS = {
@@ -14,12 +14,15 @@ WORDS = {
     "plan": "planning",
     "predict": "mapping",
     "stitch": "joining tiles",
+    "probs": "joining probabilities",
     "landcover": "drawing polygons",
     "buildings": "drawing buildings",
     "roads": "drawing roads",
     "translate": "writing other formats",
     "vectors_check": "checking vectors",
+    "zones": "adding up zones",
     "report": "gathering figures",
+    "change": "comparing the dates",
 }
 _MANY = "translate"  # runs once a file, and its logs are named by these
 Stamp = tuple[int, int, int] | None
@@ -27,10 +30,10 @@ Stamp = tuple[int, int, int] | None
 
 @dataclass(slots=True)
 class Step:
-    """One step of one date. Files that were there before the run say nothing."""
+    """One step of one part of the results: a date, or change. Files that were there before the run say nothing."""
 
     name: str
-    date: str
+    part: str
     words: str
     log: Path
     benchmark: Path
@@ -49,12 +52,12 @@ class Step:
         words, ended = self.words, _changed(self.benchmark, self.before[1])
         if not self.begun and (ended or _changed(self.log, self.before[0])):
             self.begun = True
-            yield f"{self.date}: {words}"
+            yield f"{self.part}: {words}"
         if self.begun:
-            yield from (f"{self.date}: {words}{line.removeprefix(self.name)}" for line in self._lines())
+            yield from (f"{self.part}: {words}{line.removeprefix(self.name)}" for line in self._lines())
         if ended and (seconds := _seconds(self.benchmark)) is not None:
             self.ended = True
-            yield f"{self.date}: {words}: done in {seconds:.0f} s"
+            yield f"{self.part}: {words}: done in {seconds:.0f} s"
 
     def _lines(self) -> Iterator[str]:
         """New whole lines in the log that the step says of itself."""
@@ -72,18 +75,18 @@ class Step:
 
 
 class Watch:
-    """All steps of an area, by date."""
+    """All steps of an area, by the part of the results that they make."""
 
-    def __init__(self, folder: Path, dates: Sequence[str]) -> None:
+    def __init__(self, folder: Path, parts: Sequence[str]) -> None:
         """Remembers the files as they are before the run.
 
         Args:
             folder: results of the area.
-            dates: its dates.
+            parts: folders in it: its dates, and that of change.
         """
         self.steps = [
-            Step(step, date, words, folder / date / "logs" / f"{name}.log", folder / date / "logs" / f"{name}.tsv")
-            for date in dates
+            Step(step, part, words, folder / part / "logs" / f"{name}.log", folder / part / "logs" / f"{name}.tsv")
+            for part in parts
             for step, name, words in _logs()
         ]
 
@@ -98,11 +101,19 @@ class Watch:
         return [s.log for s in self.steps if s.begun and not s.ended]
 
 
+def step_of(rule: str) -> str:
+    """The step that a rule of the workflow runs: that of its name, or for a variant what its name starts with."""
+    return next((step for step in WORDS if rule == step or rule.startswith(f"{step}_")), rule)
+
+
 def _logs() -> Iterator[tuple[str, str, str]]:
     """Step, name of its log and words of everything that may run."""
     for step, words in WORDS.items():
         if step != _MANY:
             yield step, step, words
+        if step == "zones":
+            yield step, ZONES_FROM_TO, f"{words}, from the first date to the last"
+        if step != _MANY:
             continue
         for layer in layers(list(LAYERS)):
             for end in FORMATS:

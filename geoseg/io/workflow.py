@@ -16,12 +16,29 @@ from datetime import date as Date
 from pathlib import Path
 from typing import Any
 
-from geoseg.config import Product, Vectors
+from geoseg.config import Product, Section, Vectors
 from geoseg.errors import ConfigError
 from geoseg.io.aoi_file import LoadedAoi, expand_scenes, load_aoi
 from geoseg.io.bundle import read_bundle
-from geoseg.io.delivery import FIGURES, files, layers, products_of
+from geoseg.io.delivery import (
+    CHANGE,
+    CHANGE_FIGURES,
+    FIGURES,
+    FROM_TO_FILES,
+    LAYERS,
+    PROBS,
+    SERIES,
+    ZONE_FILES,
+    ZONES,
+    ZONES_FROM_TO,
+    change_files,
+    files,
+    keeps_probs,
+    layers,
+    products_of,
+)
 from geoseg.io.fingerprint import stamp
+from geoseg.io.small_file import check_regular
 
 DEFAULT_AOI = "aoi/demo.yaml"
 DEFAULT_RESULTS = "results"
@@ -29,15 +46,18 @@ TOWNS = "scenes/demo"  # where the rule `town` draws the demo's scenes
 STATE = ".snakemake/metadata"
 # Of each step; raised when the same inputs and settings would give another result.
 VERSIONS = {
-    "plan": 2,
+    "plan": 3,
     "predict": 2,
     "stitch": 2,
+    "probs": 1,
     "landcover": 2,
     "buildings": 1,
     "roads": 1,
     "translate": 1,
     "vectors_check": 1,
+    "zones": 1,
     "report": 3,
+    "change": 1,
     "town": 1,
 }
 _KEYS = ("aoi", "results")
@@ -55,6 +75,7 @@ class Asked:
             the weights.
         scenes: of each date the files, as the workflow names them; a file that the workflow makes may be missing.
         area: file of the area's outline, if it has one.
+        zones: file of the zones, if it has any.
         products: what is made.
     """
 
@@ -62,20 +83,36 @@ class Asked:
     model: str
     scenes: Mapping[str, tuple[str, ...]]
     area: tuple[str, ...]
+    zones: tuple[str, ...]
     products: tuple[Product, ...]
+
+    @property
+    def dates(self) -> list[str]:
+        """Its dates in their order."""
+        return sorted(self.scenes)
 
     @property
     def files(self) -> list[str]:
         """What is delivered of a date, besides the figures."""
         return files(self.products, self.aoi.config.vectors.formats)
 
-    def settings(self, date: str, *sections: str) -> str:
+    def settings(self, *sections: str) -> str:
         """Content of some sections of the AOI file as one line of JSON that is equal for equal settings."""
-        content = self.aoi.config.model_dump(mode="json", include={s for s in sections if s != "scenes"})
-        if "scenes" in sections:
-            entry = self.aoi.config.dates[Date.fromisoformat(date)]
-            content["scenes"] = [e.model_dump(mode="json") for e in entry.entries]
+        content = self.aoi.config.model_dump(mode="json", include={s for s in sections if s != "dates"})
+        if "dates" in sections:
+            dated = self.aoi.config.dates.items()
+            content["dates"] = {d.isoformat(): [e.model_dump(mode="json") for e in found.entries] for d, found in dated}
         return json.dumps(content, sort_keys=True)
+
+    @property
+    def change_files(self) -> list[str]:
+        """What is delivered of the change between all dates, the figures and areas by zone included."""
+        if "change" not in self.products:
+            return []
+        found = [*change_files(len(self.scenes)), CHANGE_FIGURES]
+        if "zones" in self.products:
+            found += [f"{ZONES}/{name}" for name in ZONE_FILES] + [f"{ZONES_FROM_TO}/{name}" for name in FROM_TO_FILES]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,24 +135,29 @@ class Workflow:
         return str(self._area(aoi).aoi.path)
 
     def inputs(self, aoi: str, date: str) -> list[str]:
-        """Scenes of a date and the area's outline."""
+        """Scenes of a date, then those of the others, for all dates share one grid, and the area's outline."""
         area = self._area(aoi)
         if date not in area.scenes:
-            raise ConfigError(f"{area.aoi.path} has no date {date}; it has {', '.join(sorted(area.scenes))}")
-        return [*dict.fromkeys((*area.scenes[date], *area.area))]
+            raise ConfigError(f"{area.aoi.path} has no date {date}; it has {', '.join(area.dates)}")
+        others = (scene for other in area.dates for scene in area.scenes[other])
+        return [*dict.fromkeys((*area.scenes[date], *others, *area.area))]
 
-    def stamps(self, aoi: str, date: str) -> list[str]:
+    def dates(self, aoi: str) -> list[str]:
+        """Dates of an area in their order."""
+        return self._area(aoi).dates
+
+    def stamps(self, aoi: str) -> list[str]:
         """Size and time of each scene and its mask: a file put back with an older date is another file, too.
 
         Scenes that the workflow draws itself are left out: they are not there when it is first asked.
         """
-        towns = Path(self.towns).absolute()
-        paths = [self.home / scene for scene in self._area(aoi).scenes[date]]
+        towns, area = Path(self.towns).absolute(), self._area(aoi)
+        paths = [self.home / scene for date in area.dates for scene in area.scenes[date]]
         return [stamp(p) for p in paths if p.is_file() and towns not in p.absolute().parents]
 
-    def settings(self, aoi: str, date: str, *sections: str) -> str:
+    def settings(self, aoi: str, *sections: str) -> str:
         """Settings of the AOI that a step depends on, as text."""
-        return self._area(aoi).settings(date, *sections)
+        return self._area(aoi).settings(*sections)
 
     def model(self, aoi: str) -> str:
         """What decides which model an AOI is mapped with."""
@@ -125,6 +167,10 @@ class Workflow:
         """What is made of an area."""
         return self._area(aoi).products
 
+    def keeps_probs(self, aoi: str) -> bool:
+        """Whether tiles of an area hold the probability of every class."""
+        return keeps_probs(self._area(aoi).products)
+
     def vectors(self, aoi: str) -> Vectors:
         """How the layers of an area are drawn."""
         return self._area(aoi).aoi.config.vectors
@@ -132,8 +178,13 @@ class Workflow:
     def drawing(self, aoi: str, product: Product) -> str:
         """Settings that a product of an area is drawn by, as one line of JSON."""
         config = self._area(aoi).aoi.config
-        section = {"landcover": config.vectors, "buildings": config.buildings, "roads": config.roads}[product]
-        return json.dumps(section.model_dump(mode="json", exclude={"formats"}), sort_keys=True)
+        sections: dict[Product, Section] = {
+            "landcover": config.vectors,
+            "buildings": config.buildings,
+            "roads": config.roads,
+            "change": config.change,
+        }
+        return json.dumps(sections[product].model_dump(mode="json", exclude={"formats"}), sort_keys=True)
 
     def layers(self, aoi: str, date: str) -> list[str]:
         """The layers of a date, as GeoParquet."""
@@ -145,24 +196,66 @@ class Workflow:
         return [f"{path.removesuffix('.parquet')}.{end}" for path in self.layers(aoi, date) for end in formats]
 
     def figures(self, aoi: str, date: str) -> list[str]:
-        """The figures of each product of a date."""
-        return [f"{self.results}/{aoi}/{date}/work/{product}.json" for product in self._area(aoi).products]
+        """The figures of each product of a date that has layers."""
+        made = [product for product in self._area(aoi).products if product in LAYERS]
+        return [f"{self.results}/{aoi}/{date}/work/{product}.json" for product in made]
 
     def delivered(self, aoi: str, date: str) -> list[str]:
         """Each file of a date besides its figures."""
         return [f"{self.results}/{aoi}/{date}/{file}" for file in self._area(aoi).files]
 
+    def folders(self, aoi: str) -> list[str]:
+        """The results of each date, in their order."""
+        return [f"{self.results}/{aoi}/{date}" for date in self._area(aoi).dates]
+
+    def compared(self, aoi: str) -> list[str]:
+        """Maps of all dates that change is told from."""
+        probs = PROBS if "probs" in self._area(aoi).products else f"work/{PROBS}"
+        names = ("landcover.tif", "confidence.tif", probs)
+        return [f"{folder}/{name}" for folder in self.folders(aoi) for name in names]
+
+    def one_of(self, *, series: bool) -> str:
+        """Pattern of the areas of so many dates that change has a date, or of those of fewer."""
+        found = [name for name, area in self.areas.items() if (len(area.scenes) >= SERIES) is series]
+        return "|".join(map(re.escape, found)) or "(?!)"  # of none: what nothing fits
+
+    def counted(self, aoi: str, part: str) -> str:
+        """The map that areas by zone are of: that of a date, or of change."""
+        return f"{self.results}/{aoi}/{part}/{'change' if part == CHANGE else 'landcover'}.tif"
+
+    def zones(self, aoi: str) -> list[str]:
+        """The layer of zones, or nothing."""
+        return [*self._area(aoi).zones]
+
+    def zone_flags(self, aoi: str, *, from_to: bool = False) -> list[str]:
+        """How areas are added up by zone, as the command takes it; from the first date to the last if asked."""
+        area = self._area(aoi)
+        asked = area.aoi.config.zones
+        if asked is None:
+            return []
+        name = ["--name", asked.name] if asked.name else []
+        after = ["--after", self.counted(aoi, area.dates[-1])] if from_to else []
+        return [*name, *after, *(["--exact"] if asked.exact else [])]
+
+    def zone_stamp(self, aoi: str) -> str:
+        """Size and time of the layer of zones."""
+        return "".join(stamp(self.home / path) for path in self._area(aoi).zones)
+
+    def plans(self) -> list[str]:
+        """The plan of every date of every area."""
+        return [f"{folder}/work/plan.json" for name in self.areas for folder in self.folders(name)]
+
     def targets(self) -> list[str]:
-        """What is made when nothing else is asked for: each file of every date of every area.
+        """What is made when nothing else is asked for: each file of every date of every area, then its change.
 
         All of them, because Snakemake does not miss a file that only a finished one was made from.
         """
-        dates = [(name, date) for name, area in self.areas.items() for date in sorted(area.scenes)]
-        return [
-            file
-            for name, date in dates
-            for file in (*self.delivered(name, date), f"{self.results}/{name}/{date}/{FIGURES}")
-        ]
+        found = []
+        for name, area in self.areas.items():
+            for date in area.dates:
+                found += [*self.delivered(name, date), f"{self.results}/{name}/{date}/{FIGURES}"]
+            found += [f"{self.results}/{name}/{CHANGE}/{file}" for file in area.change_files]
+        return found
 
     def _area(self, aoi: str) -> Asked:
         if aoi not in self.areas:
@@ -246,10 +339,22 @@ def _asked(aoi: LoadedAoi, home: Path, towns: str) -> Asked:
     scenes = {d.isoformat(): _scenes(aoi, d, home, towns) for d in aoi.config.dates}
     outline = () if aoi.config.area.file is None else (_seen_from(home, aoi.folder / aoi.config.area.file),)
     try:
-        products = products_of(aoi.config.products, bundle.card.class_names)
+        products = products_of(aoi.config, bundle.card.class_names)
     except ConfigError as error:
         raise ConfigError(f"{aoi.path}: {error}") from error
-    return Asked(aoi, model, scenes, outline, products)
+    return Asked(aoi, model, scenes, outline, _zones(aoi, home), products)
+
+
+def _zones(aoi: LoadedAoi, home: Path) -> tuple[str, ...]:
+    """File of the zones, if there are any. Raises `ConfigError` where it is not there."""
+    if aoi.config.zones is None:
+        return ()
+    path = aoi.folder / aoi.config.zones.file
+    try:
+        check_regular(path, ConfigError)
+    except ConfigError as error:
+        raise ConfigError(f"{aoi.path}: zones: {error}") from error
+    return (_seen_from(home, path),)
 
 
 def _scenes(aoi: LoadedAoi, date: Date, home: Path, towns: str) -> tuple[str, ...]:

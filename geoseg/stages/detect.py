@@ -135,7 +135,7 @@ def write_instances(plan: Plan, out: Path, config: AoiFile) -> dict[str, Any]:
     write_geojson(frame, out / "instances.geojson")
     write_text(out / "instances.qml", landcover_qml([(i, c.name, c.colour) for i, c in enumerate(card.classes)]))
     layers = {"instances": {"features": len(frame)}}
-    if "buildings" in products_of(config.products, card.class_names):
+    if "buildings" in products_of(config, card.class_names):
         layers["buildings"] = _footprints(kept, plan, card, out, config)
     log.info("%d instances, %d below the score %g left out", len(kept), len(found) - len(kept), min_score(card))
     figures = _figures(plan, card, frame, observed, holes, time.monotonic() - started)

@@ -14,11 +14,20 @@ from typing import Any
 
 from geoseg.errors import StoppedError
 from geoseg.io.commit import sweep
-from geoseg.io.delivery import ASIDE, FIGURES, put_aside_changed
+from geoseg.io.delivery import (
+    ASIDE,
+    CHANGE,
+    CHANGE_FIGURES,
+    FIGURES,
+    ZONE_FIGURES,
+    ZONES,
+    ZONES_FROM_TO,
+    put_aside_changed,
+)
 from geoseg.io.engine import command, failure, started, summary
 from geoseg.io.json_file import read_object
 from geoseg.io.lock import locked
-from geoseg.io.steps import WORDS, Watch
+from geoseg.io.steps import WORDS, Watch, step_of
 from geoseg.io.workflow import read_workflow
 from geoseg.stages.progress import duration
 
@@ -44,23 +53,35 @@ def run(aoi: Path, results: Path, cores: int | None, dry_run: bool) -> None:
     """
     asked = read_workflow({"aoi": [str(aoi)], "results": str(results)})
     ((name, area),) = asked.areas.items()
-    dates = sorted(area.scenes)
-    call = command(aoi, results, cores)
+    parts = [*area.dates, *([CHANGE] if area.change_files else [])]
     if dry_run:
-        for line in _due(call, dates):
+        for line in _due(command(aoi, results, cores), f"{asked.results}/{name}", parts):
             print(f"{name} {line}")
         return
     folder = results / name
+    # plans first: only a new call of Snakemake finds that a plan that was made again is as it was
+    calls = [command(aoi, results, cores, rule) for rule in (*(["plans"] if len(area.dates) > 1 else []), "all")]
     with locked(folder) as lock:
-        for date in dates:
-            sweep(folder / date)
-            sweep(folder / date / "work")
-            for file in put_aside_changed(folder / date):
-                log.warning("%s %s: %s is not what was made; kept as %s%s, made again", name, date, file, file, ASIDE)
-        _drive(name, folder, dates, call, lock, cores)
-    for date in dates:
+        _tidy(name, folder, parts)
+        _drive(name, folder, parts, calls, lock, cores)
+    for date in area.dates:
         for line in describe(folder / date, read_object(folder / date / FIGURES)):
             print(line)
+    if area.change_files:
+        for line in describe_change(folder / CHANGE, read_object(folder / CHANGE / CHANGE_FIGURES)):
+            print(line)
+
+
+def _tidy(name: str, folder: Path, parts: Sequence[str]) -> None:
+    """Removes what killed writers left, and puts aside what is not what was made."""
+    for part in parts:
+        for below in ("", "work", ZONES, ZONES_FROM_TO):
+            sweep(folder / part / below)
+        listed = (FIGURES, CHANGE_FIGURES, f"{ZONES}/{ZONE_FIGURES}", f"{ZONES_FROM_TO}/{ZONE_FIGURES}")
+        for figures in (folder / part / file for file in listed):
+            for file in put_aside_changed(figures):
+                told = name, figures.parent.relative_to(folder), file, file, ASIDE
+                log.warning("%s %s: %s is not what was made; kept as %s%s, made again", *told)
 
 
 def describe(folder: Path, figures: Mapping[str, Any]) -> Iterator[str]:
@@ -78,6 +99,20 @@ def describe(folder: Path, figures: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {name:16} {_area(area):>14} {100 * area / total if total else 0:6.1f} %"
 
 
+def describe_change(folder: Path, figures: Mapping[str, Any]) -> Iterator[str]:
+    """Where change is, and its main figures, in plain lines.
+
+    Args:
+        folder: of the results.
+        figures: content of its `change.json`.
+    """
+    dates = figures["dates"]
+    yield f"{folder}: {dates[0]} to {dates[-1]}"
+    for name, found in figures["transitions"].items():
+        yield f"  {name:16} {_area(found['mapped_m2']):>14} in {found['events']} events"
+    yield f"  {'unobserved':16} {_area(figures['areas']['unobserved_m2']):>14}"
+
+
 def describe_layers(figures: Mapping[str, Any]) -> str:
     """How much each layer holds, such as `120 polygons of land cover, 48 buildings`."""
     words = {"landcover": "polygons of land cover", "buildings": "buildings", "roads": "roads", "instances": "objects"}
@@ -91,17 +126,20 @@ def _area(square_metres: float) -> str:
     return f"{square_metres / 1e4:,.2f} ha"
 
 
-def _drive(name: str, folder: Path, dates: Sequence[str], call: Sequence[str], lock: int, cores: int | None) -> None:
-    """Runs the workflow and tells what its steps do."""
+def _drive(
+    name: str, folder: Path, parts: Sequence[str], calls: Sequence[Sequence[str]], lock: int, cores: int | None
+) -> None:
+    """Runs the workflow, one call after the other, and tells what its steps do."""
     errors, workflow_log = folder / ".geoseg.error.json", folder / "workflow.log"
-    watch, since = Watch(folder, dates), time.monotonic()
-    with _interruptible(), started(call, workflow_log, errors, lock, cores) as process:
-        while process.poll() is None:
-            _tell(name, watch)
-            time.sleep(LOOK_EVERY)
-    _tell(name, watch)
-    if process.returncode:
-        raise failure(errors, [*watch.open_logs, workflow_log])
+    watch, since = Watch(folder, parts), time.monotonic()
+    for call in calls:
+        with _interruptible(), started(call, workflow_log, errors, lock, cores) as process:
+            while process.poll() is None:
+                _tell(name, watch)
+                time.sleep(LOOK_EVERY)
+        _tell(name, watch)
+        if process.returncode:
+            raise failure(errors, [*watch.open_logs, workflow_log])
     if any(step.begun for step in watch.steps):
         log.info("%s: done in %s", name, duration(time.monotonic() - since))
     else:
@@ -113,18 +151,28 @@ def _tell(name: str, watch: Watch) -> None:
         log.info("%s %s", name, line)
 
 
-def _due(call: Sequence[str], dates: Sequence[str]) -> Iterator[str]:
-    """Of each date the steps that would run."""
-    pending = {(row["rule"], _date(row["output_file"], dates)) for row in summary(call) if row["plan"] != "no update"}
-    for date in dates:
-        words = [words for step, words in WORDS.items() if (step, date) in pending]
-        yield f"{date}: {', '.join(words) or 'nothing to do'}"
+def _due(call: Sequence[str], results: str, parts: Sequence[str]) -> Iterator[str]:
+    """Of each part of the results the steps that would run."""
+    due: dict[tuple[str | None, str], bool] = {}  # by part and step: due by itself, or only because of another one?
+    for row in summary(call):
+        if row["plan"] != "no update":
+            key = _part(row["output_file"], results, parts), step_of(row["rule"])
+            due[key] = due.get(key, False) or row["status"] not in ("ok", "removed temp file")
+    for part in parts:
+        steps = [step for step in WORDS if (part, step) in due]
+        words = [WORDS[step] for step in steps]
+        if len(steps) > 1 and [step for step in steps if due[part, step]] == ["plan"]:
+            yield f"{part}: {words[0]}; if that changes the plan: {', '.join(words[1:])}"
+        else:
+            yield f"{part}: {', '.join(words) or 'nothing to do'}"
 
 
-def _date(output: str, dates: Sequence[str]) -> str | None:
-    """The date that a file belongs to: a folder of that name, or for a drawn scene the file's own name."""
-    parts = Path(output).parts
-    return next((d for d in dates if d in parts or parts[-1].startswith(d)), None)
+def _part(output: str, results: str, parts: Sequence[str]) -> str | None:
+    """The part of the results that a file belongs to; a drawn scene belongs to the date in its name."""
+    path = Path(output)
+    if path.is_relative_to(results):
+        return path.relative_to(results).parts[0]
+    return next((part for part in parts if path.name.startswith(part)), None)
 
 
 @contextmanager

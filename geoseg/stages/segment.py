@@ -81,7 +81,7 @@ def segment(image: Path, model: str, out: Path, options: SegmentOptions) -> dict
         card = read_bundle(plan.model).card
         if card.task == "instances":
             return write_instances(plan, out, asked.config)
-        products = products_of(asked.config.products, card.class_names)
+        products = products_of(asked.config, card.class_names)
         plan.write(plan_path)
         predict(plan_path, tiles)
         stitch(plan_path, tiles, out)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas
 from numpy.typing import NDArray
 
-from geoseg.io.commit import remove, write_json
+from geoseg.io.commit import remove, sha256, write_json
 from geoseg.io.text_table import Cell, write_text_table
 from geoseg.io.vectors import write_layer
 from geoseg.io.zone_layer import ZoneLayer
@@ -21,6 +21,7 @@ from geoseg.stats.rates import Rates, years_between
 from geoseg.stats.zone_figures import ZoneFigures, share
 
 TABLE, TRANSITIONS, FIGURES, LAYER = "zones.csv", "transitions.csv", "zones.json", "zones"
+_LAYERS = ("parquet", "geojson")
 _BESIDE = ("observed_m2", "unobserved_m2", "outside_m2", "zone_m2")  # stands beside every area
 _AREA = ("area_m2", "pixels", "share_of_observed", "share_of_zone")
 _CHANGE = ("before_m2", "after_m2", "change_m2", "change_m2_per_year", "simple_rate", "fao_rate", "puyravaud_rate")
@@ -72,6 +73,7 @@ def write_results(results: ZoneResults, out: Path, head: Mapping[str, object]) -
     Raises:
         MachineError: a file cannot be written.
     """
+    remove(out / FIGURES)  # of an earlier run: it would call the new files changed
     beside = results.beside()
     classes = _classes(results, beside)
     tables = {TABLE: classes}
@@ -83,8 +85,10 @@ def write_results(results: ZoneResults, out: Path, head: Mapping[str, object]) -
         rows = [row for lines in by_zone for row in lines]
         write_text_table(out / name, columns, rows)
     frame = _frame(results, beside, classes)
-    write_layer(lambda: [frame], out / LAYER, ["parquet", "geojson"], None, longest_straight(frame.crs), "MultiPolygon")
-    write_json(out / FIGURES, {**head, "zones": _zones(results, beside, tables)})
+    write_layer(lambda: [frame], out / LAYER, list(_LAYERS), None, longest_straight(frame.crs), "MultiPolygon")
+    made = (*tables, *(f"{LAYER}.{end}" for end in _LAYERS))
+    files = {name: sha256(out / name) for name in made}
+    write_json(out / FIGURES, {**head, "zones": _zones(results, beside, tables), "files": files})
 
 
 _Table = tuple[tuple[str, ...], list[list[list[Cell]]]]  # columns, and rows of each zone

@@ -9,6 +9,7 @@ from geoseg.io.delivery import files
 from geoseg.io.workflow import read_workflow
 from tests.bundles import tiny_bundle
 
+MAPS_COMPARED = ("landcover.tif", "confidence.tif", "work/probs.tif")
 AOI = """area:
   {area}
 model: {model}
@@ -63,6 +64,71 @@ def test_products_are_those_that_the_classes_allow(project, tmp_path):
     assert read_workflow({"aoi": "aoi/x.yaml"}).products("x") == ("landcover",)
     path.write_text(path.read_text() + "products: [roads]\n")
     with pytest.raises(ConfigError, match=r"x\.yaml: products: roads need a class called road, and the model has"):
+        read_workflow({"aoi": "aoi/x.yaml"})
+
+
+TWO_DATES = "  2019-05-01:\n    scenes: [../b.tif]\n"
+
+
+def test_change_zones_and_probabilities_are_products(project, tmp_path):
+    path = project("x")
+    plain = path.read_text()
+
+    def asked(more):
+        path.write_text(plain + more)
+        return read_workflow({"aoi": "aoi/x.yaml"})
+
+    assert "change" in asked(TWO_DATES).products("x")  # water, building and road have ready-made transitions
+    assert asked(TWO_DATES + "products: [landcover]").products("x") == ("landcover",)
+    with pytest.raises(ConfigError, match=r"x\.yaml: zones: there is no file .*zones\.geojson"):
+        asked("zones: {file: zones.geojson}")
+    (tmp_path / "aoi" / "zones.geojson").touch()
+    sections = "zones: {file: zones.geojson, name: district}\nchange: {transitions: [{name: built, to: [building]}]}\n"
+    made = asked(f"{TWO_DATES}{sections}")
+    assert made.products("x") == ("landcover", "buildings", "roads", "zones", "change")
+    assert made.keeps_probs("x")
+    assert not any(target.endswith("probs.tif") for target in made.targets())
+    assert made.compared("x")[:3] == [f"results/x/2019-05-01/{n}" for n in MAPS_COMPARED]
+    assert {
+        f"results/x/{n}" for n in ("2019-05-01/zones/zones.csv", "change/change.json", "change/events.parquet")
+    } < set(made.targets())
+    assert {f"results/x/change/{n}" for n in ("zones/zones.csv", "zones_from_to/transitions.csv")} < set(made.targets())
+    assert made.zone_flags("x") == ["--name", "district"]
+    assert json.loads(made.drawing("x", "change"))["transitions"] == [{"name": "built", "from": [], "to": ["building"]}]
+    assert (made.one_of(series=False), made.one_of(series=True)) == ("x", "(?!)")
+    series = asked(f"{TWO_DATES}  2014-05-01:\n    scenes: [../b.tif]\nproducts: [change, probs]\n")
+    assert {"change_date.tif", "probs.tif"} < {p.split("/")[-1] for p in series.targets()}
+    assert series.compared("x")[2] == "results/x/2014-05-01/probs.tif"
+    assert series.inputs("x", "2019-05-01") == ["b.tif", "a.tif"]  # of all dates, its own first
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("products: [change]", "change is told from two dates or more, and there is only 2024-05-01; add a date"),
+        ("products: [zones]", "zones need a section zones: with the file of their polygons; add it"),
+        (
+            TWO_DATES + "change: {transitions: [deforestation]}",
+            "change: transitions: deforestation needs a class called forest, and the classes are building, land",
+        ),
+        (
+            TWO_DATES + "change: {transitions: [urbanisation]}",
+            r"'urbanisation' is no ready-made transition \(did you mean urbanization\?\)",
+        ),
+        (
+            TWO_DATES + "change: {transitions: [{name: lost, from: [wood]}]}",
+            "transition lost: there is no class 'wood'.*; the classes are building, .*, or leave change out",
+        ),
+        (
+            TWO_DATES + "change: {transitions: [water_gain, {name: water_gain, to: [water]}]}",
+            "two transitions are called water_gain; give each its own name",
+        ),
+    ],
+)
+def test_products_that_cannot_be(project, more, message):
+    path = project("x")
+    path.write_text(f"{path.read_text()}{more}\n")
+    with pytest.raises(ConfigError, match=rf"x\.yaml: products: .*{message}"):
         read_workflow({"aoi": "aoi/x.yaml"})
 
 
@@ -128,9 +194,9 @@ def test_settings_are_equal_when_what_is_meant_is(project):
     long = read_workflow({"aoi": "aoi/x.yaml"})
     project("x", scene="{path: ../a.tif, nodata: 0}")
     other = read_workflow({"aoi": "aoi/x.yaml"})
-    texts = [w.settings("x", "2024-05-01", "scenes", "tiling") for w in (plain, long, other)]
+    texts = [w.settings("x", "dates", "tiling") for w in (plain, long, other)]
     assert texts[0] == texts[1] != texts[2]
-    assert set(json.loads(texts[0])) == {"scenes", "tiling"}
+    assert set(json.loads(texts[0])) == {"dates", "tiling"}
 
 
 def test_an_area_or_date_that_was_not_asked_for(project):

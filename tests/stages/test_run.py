@@ -262,13 +262,13 @@ def test_only_changed_products_are_put_aside(tmp_path):
         (tmp_path / name).write_text(name)
     files = {p.name: sha256(p) for p in tmp_path.iterdir()}
     (tmp_path / "run.json").write_text(json.dumps({"files": files}))
-    assert put_aside_changed(tmp_path) == []
+    assert put_aside_changed(tmp_path / "run.json") == []
     (tmp_path / "b.tif").write_bytes(b"")
     (tmp_path / "a.qml").write_text("styles are made to be edited")
-    assert put_aside_changed(tmp_path) == ["b.tif"]
+    assert put_aside_changed(tmp_path / "run.json") == ["b.tif"]
     assert (tmp_path / "b.tif.changed").exists()
     (tmp_path / "run.json").write_text("{")
-    assert put_aside_changed(tmp_path) == []
+    assert put_aside_changed(tmp_path / "run.json") == []
     assert not (tmp_path / "run.json").exists()
 
 

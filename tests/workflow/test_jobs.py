@@ -13,11 +13,18 @@ OTHER = "2020-01-31"
 QUICK = """
 geoseg() {
     case $1 in
-        plan) touch "$4" ;;
+        plan) if [ -f "${2##*/}.$3" ]; then cat "${2##*/}.$3" > "$4"; else touch "$4"; fi ;;
         predict) touch "$3" ;;
         stitch) touch "$4"/{landcover,confidence}.{tif,qml} ;;
+        probs) touch "$4" ;;
         landcover) touch "$4" "${2%.tif}.parquet" ;;
         translate | vectors_check) touch "$3" ;;
+        zones) touch "$4"/zones.{csv,parquet,geojson,json} "$4"/transitions.csv ;;
+        change)
+            while [ "$2" != --settings ]; do shift; done
+            touch "$1"/change{,_probability,_date}.{tif,qml} "$1"/events.{parquet,geojson,qml}
+            touch "$1"/{annual.csv,sensitivity.csv,change.html,change.json}
+            ;;
         report) touch "$4" ;;
     esac
 }
@@ -96,15 +103,51 @@ def test_a_change_makes_due_what_depends_on_it(project, quick):
         "formats": {"translate", "vectors_check", "report"},
         "simplify": {"landcover", "translate", "vectors_check", "report"},
         "scenes": everything,
-        "newdate": everything,  # of the new date only, as the next test shows
+        "newdate": everything,
         "model": everything,
     }
 
 
-def test_a_new_date_leaves_the_others_alone(project):
-    path = project.aoi("newdate", dates={d: {"scenes": ["../town.tif"]} for d in (DATE, OTHER)})
-    made = project.snakemake("--dry-run", "--config", f"aoi={path}")
-    assert jobs(made.stdout) == sorted((s, "newdate", OTHER) for s in STEPS)
+def test_what_makes_change_and_zones_due(project, quick):
+    """All dates share a grid, so all are planned again; what follows from a plan that stays as it was is not due."""
+    dates = {date: {"scenes": ["../town.tif"]} for date in (OTHER, DATE)}
+    (project.folder / "zones.geojson").touch()
+    sections = {
+        "dates": dates,
+        "products": ["landcover", "change", "zones"],
+        "zones": {"file": "../zones.geojson"},
+        "change": {"transitions": ["urbanization"]},
+    }
+    names = ("seed", "zone", "third", "scene")
+    files = {name: project.aoi(f"change_{name}", **sections) for name in names}
+    asked = ("--config", f"aoi={','.join(map(str, files.values()))}")
+    made = project.snakemake(*asked, environment=quick)
+    assert made.returncode == 0, made.stderr
+    results = project.folder / "results" / "change_seed"
+    assert not list(results.rglob("probs.tif"))  # they were there for as long as they were needed
+    assert (results / "change" / "zones_from_to" / "transitions.csv").is_file()
+
+    project.aoi("change_seed", **{**sections, "change": {"transitions": ["urbanization"], "seed": 0.7}})
+    project.aoi("change_zone", **{**sections, "zones": {"file": "../zones.geojson", "exact": True}})
+    third = {**dates, "2022-01-31": {"scenes": ["../town.tif"]}}
+    project.aoi("change_third", **{**sections, "dates": third})
+    other = {**dates, DATE: {"scenes": [{"path": "../town.tif", "nodata": 0}]}}
+    project.aoi("change_scene", **{**sections, "dates": other})
+    (project.folder / f"change_scene.yaml.{DATE}").write_text("another plan")
+    made = project.snakemake("plans", *asked, environment=quick)
+    assert made.returncode == 0, made.stderr
+    made = project.snakemake("--summary", *asked)
+    everything = {*STEPS, "zones", "zones_from_to", "probs_for_a_while"} - {"plan"}
+    assert due(made) == {
+        "change_seed": {"change", "probs_for_a_while", "zones"},
+        "change_zone": {"zones", "zones_from_to", "report"},
+        "change_third": {*everything, "change_in_series"} - {"zones_from_to"},  # first and last are as they were
+        "change_scene": {*everything, "change"},
+    }
+    pending = [line.split("\t")[0] for line in made.stdout.splitlines() if line.endswith("update pending")]
+    for area in ("third", "scene"):  # what was mapped of a date whose scenes stay is not computed again
+        kept = f"results/change_{area}/{OTHER}/"
+        assert [path.removeprefix(kept) for path in pending if path.startswith(kept)] == ["work/probs.tif"]
 
 
 def test_the_state_is_found_again_from_another_folder(project):

@@ -1,4 +1,4 @@
-# Area, scenes, grid, model and machine of one date, resolved and checked.
+# Area, scenes, grid, model and machine of one date, resolved and checked. All dates share the grid.
 rule plan:
     input:
         lambda w: asked.inputs(w.aoi, w.date),
@@ -11,10 +11,11 @@ rule plan:
     params:
         aoi=lambda w: asked.aoi_path(w.aoi),
         settings=lambda w: asked.settings(
-            w.aoi, w.date, "area", "grid", "scenes", "tiling", "views", "compute"
+            w.aoi, "area", "grid", "dates", "tiling", "views", "compute"
         ),
-        stamps=lambda w: asked.stamps(w.aoi, w.date),
+        stamps=lambda w: asked.stamps(w.aoi),
         model=lambda w: asked.model(w.aoi),
+        probs=lambda w: asked.keeps_probs(w.aoi),
         version=VERSIONS["plan"],
     shell:
         "geoseg plan {params.aoi:q} {wildcards.date:q} {output:q} 2> {log:q}"
