@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import sys
@@ -13,6 +14,7 @@ from affine import Affine
 from pyproj import Geod
 
 from geoseg.cli import main
+from geoseg.io.rasters import open_raster
 from geoseg.stages.segment import SegmentOptions, segment
 from tests.bundles import tiny_bundle
 from tests.tiffs import write_tif
@@ -228,3 +230,6 @@ def test_G05_a_scene_in_degrees_is_mapped_in_metres_with_areas_on_the_ellipsoid(
     assert figures["grid"]["crs"] == "EPSG:32633"
     assert seen == pytest.approx(abs(truth), rel=1e-3)
     assert any("resampled" in note for note in figures["notes"])
+    for name in ("landcover.tif", "confidence.tif"):
+        with open_raster(tmp_path / "out" / name) as made:
+            assert made.tags()["GEOSEG_CARD_SHA256"] == hashlib.sha256((model / "card.json").read_bytes()).hexdigest()
