@@ -24,7 +24,7 @@ from geoseg.raster.transitions import expanded
 
 _MAPS = ("landcover.tif", "confidence.tif")
 _PROBS = ("probs.tif", "work/probs.tif")  # delivered, or made for the comparison
-_PIXELS = 1 << 22  # read at a time
+_PIXELS = 1 << 23  # read at a time, of all dates together
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +128,13 @@ class Series:
         return np.stack(parts)
 
     def strips(self, rows: int | None = None) -> Iterator[Window]:
-        """Windows of all columns of the overlap and `rows` rows, from the top; None: about 4 million values a map."""
+        """Windows of all columns of the overlap and `rows` rows, from the top.
+
+        Args:
+            rows: None: about 8 million pixels of all dates together, at most 512 rows.
+        """
         height, width = self.geobox.shape
-        step = rows or max(1, min(512, _PIXELS // (width * len(self.dates) // 2)))
+        step = rows or max(1, min(512, _PIXELS // (width * len(self.dates))))
         for top in range(0, height, step):
             yield Window(0, top, width, min(step, height - top))
 
