@@ -42,6 +42,17 @@ def stitch(plan: Path, tiles: Path, out: Path) -> None:
 
 
 @geoseg.command()
+@click.argument("plan", type=FILE)
+@click.argument("tiles", type=FILE)
+@click.argument("out", type=FILE)
+def probs(plan: Path, tiles: Path, out: Path) -> None:
+    """Put the TILES of PLAN together as OUT, the probability of every class x 250."""
+    from geoseg.stages.probs import probs as stage
+
+    stage(plan, tiles, out)
+
+
+@geoseg.command()
 @click.argument("classes", type=FILE)
 @click.argument("confidence", type=FILE)
 @click.argument("figures", type=FILE)
