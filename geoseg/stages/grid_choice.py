@@ -15,6 +15,7 @@ from geoseg.grid.lattice import Lattice
 from geoseg.io.scenes import SceneInfo
 
 LONLAT = "EPSG:4326"
+ALIKE = 0.01  # relative: scenes whose GSDs differ by less show the ground at one scale
 
 
 class Scale(Protocol):
@@ -29,13 +30,14 @@ class Scale(Protocol):
 def choose_lattice(grid: GridSection, scale: Scale, infos: Sequence[SceneInfo], area: AreaGeometry) -> Lattice:
     """The scenes' own pixels where they agree and fit, so that nothing is resampled; else a chosen CRS and GSD.
 
-    An automatic CRS is UTM by the area's centroid, or equal-area where the area is too wide for it.
+    Scenes that share their CRS and, to a hundredth, their GSD keep both, but not their sub-pixel phase where it
+    differs. An automatic CRS is else UTM by the area's centroid, or equal-area where the area is too wide for it.
 
     Args:
         grid: what is asked for.
         scale: the GSD that the network was, or will be, trained at, and those it takes.
-        infos: the scenes.
-        area: what is mapped.
+        infos: all scenes that shall lie on one grid. The first gives its GSD and phase, so the order must not vary.
+        area: where they are.
 
     Raises:
         ConfigError: the CRS named is not projected, or unknown.
@@ -52,15 +54,18 @@ def choose_lattice(grid: GridSection, scale: Scale, infos: Sequence[SceneInfo], 
 
 
 def _common(infos: Sequence[SceneInfo]) -> Lattice | None:
-    """The lattice all scenes lie on, or None."""
-    first = infos[0].geobox
-    if not first.crs.projected:
+    """The lattice all scenes lie on, or one of their CRS and GSD with phase zero, or None where these differ, too."""
+    if not infos[0].geobox.crs.projected:
         return None
     try:
-        lattice = Lattice.from_geobox(first)
+        own = [Lattice.from_geobox(info.geobox) for info in infos]
     except DataError:
         return None
-    return lattice if all(lattice.holds(i.geobox) for i in infos) else None
+    first = own[0]
+    if all(first.holds(info.geobox) for info in infos):
+        return first
+    alike = all(o.crs == first.crs and math.isclose(o.resolution, first.resolution, rel_tol=ALIKE) for o in own)
+    return Lattice(first.crs, first.resolution) if alike else None
 
 
 def _grid_crs(grid: GridSection, own: Lattice | None, area: AreaGeometry) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date as Date
 from pathlib import Path
 
 from geoseg.config import AoiFile, Card, Compute, SceneEntry, Tiling, Views
-from geoseg.errors import ConfigError, DataError, PartialError
+from geoseg.errors import ConfigError, DataError, ModelError, PartialError
 from geoseg.grid.area import AreaGeometry, Footprint, coverage, to_crs, too_thin
 from geoseg.grid.lattice import Lattice
 from geoseg.grid.patches import PatchPlan
@@ -19,6 +19,7 @@ from geoseg.grid.window import Window
 from geoseg.io.aoi_file import expand_scenes, load_aoi
 from geoseg.io.areas import read_area
 from geoseg.io.bundle import Bundle, read_bundle
+from geoseg.io.delivery import keeps_probs, products_of
 from geoseg.io.fingerprint import fingerprint, stamp
 from geoseg.io.plan_file import Machine, Plan, PlannedScene
 from geoseg.io.scenes import Mosaic, Scene, SceneInfo
@@ -28,6 +29,7 @@ from geoseg.stages.fit_check import check_gsd, check_values, fitted_scene, groun
 from geoseg.stages.grid_choice import choose_lattice
 
 log = logging.getLogger(__name__)
+Files = Sequence[tuple[Path, SceneEntry]]  # top first, each with its entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +40,16 @@ class Request:
         aoi, date: names.
         config: the settings.
         folder: what paths in `config` are relative to.
-        scenes: files of this date, top first, each with its entry.
+        scenes: files of this date.
+        others: files of each other date, which share the grid.
     """
 
     aoi: str
     date: str
     config: AoiFile
     folder: Path
-    scenes: Sequence[tuple[Path, SceneEntry]]
+    scenes: Files
+    others: Mapping[str, Files] = field(default_factory=dict)
 
 
 def plan(aoi: Path, date: str, out: Path) -> Plan:
@@ -72,7 +76,9 @@ def request(aoi: Path, date: str) -> Request:
             f"{aoi}: model {card.name} finds single objects, not a class for each pixel; "
             "run it with geoseg segment IMAGE, or name a model of land cover"
         )
-    return Request(loaded.name, date, loaded.config, loaded.folder, expand_scenes(loaded, day))
+    scenes = expand_scenes(loaded, day)
+    others = {other.isoformat(): expand_scenes(loaded, other) for other in loaded.config.dates if other != day}
+    return Request(loaded.name, day.isoformat(), loaded.config, loaded.folder, scenes, others)
 
 
 def make_plan(asked: Request, out: Path) -> Plan:
@@ -90,7 +96,7 @@ def make_plan(asked: Request, out: Path) -> Plan:
         check_values(scene, bundle.card)
     footprints = [_footprint(info) for _, info in fitted]
     area = read_area(config.area, asked.folder, footprints)
-    lattice = choose_lattice(config.grid, bundle.card, [info for _, info in fitted], area)
+    lattice = _lattice(asked, bundle.card, [info for _, info in fitted], area)
     check_gsd(lattice.gsd, bundle.card, "the grid")
     check_scales(config.views, lattice.gsd, bundle.card)
     if config.grid.gsd == "auto":
@@ -118,11 +124,35 @@ def make_plan(asked: Request, out: Path) -> Plan:
         machine=choose_machine(config.compute),
         allow_partial=config.compute.allow_partial,
         max_seams=config.tiling.max_seams,
-        probs=False,
-        notes=tuple(_notes(area, config, footprints, resampled)),
+        probs=keeps_probs(products_of(config, bundle.card.class_names)),
+        notes=tuple(_notes(area, asked, footprints, resampled)),
     )
     require_room(planned, bundle.card, out)
     return planned
+
+
+def _lattice(asked: Request, card: Card, infos: Sequence[SceneInfo], area: AreaGeometry) -> Lattice:
+    """One lattice for all dates, whichever of them is planned; only the headers of other dates' scenes are read.
+
+    Args:
+        asked: this date and the others.
+        card: of the model.
+        infos: the scenes of this date.
+        area: what this date maps.
+    """
+    dated = {asked.date: infos, **{date: _infos(date, files, card) for date, files in asked.others.items()}}
+    every = [info for date in sorted(dated) for info in dated[date]]
+    if asked.config.area.scenes:
+        area = read_area(asked.config.area, asked.folder, [_footprint(info) for info in every])
+    return choose_lattice(asked.config.grid, card, every, area)
+
+
+def _infos(date: str, files: Files, card: Card) -> list[SceneInfo]:
+    """What the scenes of another date are. Raises `GeosegError`, naming the date."""
+    try:
+        return [fitted_scene(path, entry, card)[1] for path, entry in files]
+    except (ConfigError, DataError, ModelError) as error:
+        raise type(error)(f"{date}, whose grid this date shares: {error}") from error
 
 
 def _windows(scenes: Sequence[Scene], lattice: Lattice, resampling: str) -> tuple[list[Window], list[str]]:
@@ -216,8 +246,8 @@ def _footprint(info: SceneInfo) -> Footprint:
     return (left, bottom, right, top), str(info.geobox.crs)
 
 
-def _notes(area: AreaGeometry, config: AoiFile, footprints: Sequence[Footprint], resampled: Sequence[str]) -> list[str]:
-    notes = [area.note] if area.note else []
+def _notes(area: AreaGeometry, asked: Request, footprints: Sequence[Footprint], resampled: Sequence[str]) -> list[str]:
+    config, notes = asked.config, [area.note] if area.note else []
     share = coverage(area, footprints)
     if share < config.area.min_coverage:
         raise PartialError(
@@ -229,6 +259,7 @@ def _notes(area: AreaGeometry, config: AoiFile, footprints: Sequence[Footprint],
     if resampled:
         notes.append(
             f"{len(resampled)} of {len(footprints)} scenes were resampled ({config.grid.resampling}) onto the grid"
+            f"{', which all dates share' if asked.others else ''}"
         )
     return notes
 
