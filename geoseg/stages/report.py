@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,6 +17,8 @@ from geoseg.io.json_file import read_object
 from geoseg.io.plan_file import Plan
 from geoseg.stages.map_areas import map_areas
 
+_WORK = "work/"
+
 
 def report(plan_path: Path, tiles: Path, out: Path, made_files: Sequence[Path]) -> dict[str, Any]:
     """Writes `run.json` to `out`, which is beside what is delivered, and returns it.
@@ -27,7 +30,8 @@ def report(plan_path: Path, tiles: Path, out: Path, made_files: Sequence[Path]) 
         made_files: what is delivered, and the figures of each product's step, `work/NAME.json`.
     """
     plan, made = Plan.read(plan_path), read_object(tiles)
-    layers = {path.stem: read_object(path) for path in made_files if path.parent != out.parent}
+    names = {path: Path(os.path.relpath(path, out.parent)).as_posix() for path in made_files}
+    layers = {path.stem: read_object(path) for path, name in names.items() if name.startswith(_WORK)}
     card = read_bundle(plan.model).card
     pixels = plan.window.width * plan.window.height
     observed = sum(t["observed"] for t in made["tiles"])
@@ -48,7 +52,7 @@ def report(plan_path: Path, tiles: Path, out: Path, made_files: Sequence[Path]) 
         "computed": {"pixels": made["computed_pixels"], "seconds": made["seconds"]},
         "area_m2": map_areas(out.parent / "landcover.tif"),
         "layers": layers,
-        "files": {path.name: sha256(path) for path in made_files if path.parent == out.parent},
+        "files": {name: sha256(path) for path, name in names.items() if not name.startswith(_WORK)},
         "made_by": {"geoseg": __version__, "torch": version("torch"), "python": platform.python_version()},
     }
     write_json(out, figures)
