@@ -65,3 +65,14 @@ def test_only_wrong_pixels_are_marked_and_unseen_ones_are_not_wrong():
 @pytest.mark.parametrize(("room", "length"), [(137.0, 100.0), (99.9, 50.0), (20.0, 20.0), (4999.0, 2000.0), (0.7, 0.5)])
 def test_scale_bars_are_round(room, length):
     assert scale_length(room) == pytest.approx(length)
+
+
+def test_a_row_of_change_is_drawn_on_the_pale_image_in_colours_of_its_own():
+    town = small_town()
+    truth, found = np.zeros((2, 48, 64), np.uint8)
+    truth[10:30, 10:30], found[10:30, 14:30], found[:10, 40:] = 1, 1, 254
+    row = Row("change", town.image(), found, truth, 0.8, kinds=[(1, "clearing", "#12ab34")])
+    wrong = (differing(row, ENTRIES) == (176, 20, 132)).all(axis=2)
+    assert wrong.sum() == 20 * 4  # what is missed; what is not observed is not wrong
+    pixels = (picture(overview("t", "s", [*rows(), row], ENTRIES))[..., :3] * 255).round().astype(int).reshape(-1, 3)
+    assert (pixels == (0x12, 0xAB, 0x34)).all(axis=1).sum() > 300
