@@ -11,20 +11,19 @@ from typing import Any, Self
 
 import numpy as np
 import rasterio
-from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
-from pyproj.exceptions import CRSError
 from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as FileWindow
 
-from geoseg.errors import ConfigError, DataError, WindowError
+from geoseg.errors import DataError, WindowError
 from geoseg.grid.window import Window
 from geoseg.io.bands import name_bands, resolve_bands
 from geoseg.io.blocks import Block, Blocks
+from geoseg.io.georeference import crs_of, north_up, transform_of
 from geoseg.io.sniff import regular_file, require_tiff, shorten
 from geoseg.io.tiff_header import require_whole_header
 from geoseg.io.validity import Nodata, alpha_bands, require_fit, valid_pixels
@@ -102,8 +101,8 @@ class Raster:
         self.dtype = _dtype(dataset, path)
         self._blocks = Blocks(dataset, size)
         self._blocks.gate(str(path))
-        transform, self._flip = _north_up(_transform(dataset, path), dataset.height, dataset.width)
-        self.geobox = GeoBox(dataset.shape, transform, _crs(dataset, path, assume_crs))
+        transform, self._flip = north_up(transform_of(dataset, path), dataset.height, dataset.width)
+        self.geobox = GeoBox(dataset.shape, transform, crs_of(dataset, path, assume_crs))
         self.nodata: float | None = dataset.nodata
         self.band_names = name_bands(dataset.descriptions, [colour.name for colour in dataset.colorinterp])
         alpha = alpha_bands(dataset)
@@ -334,71 +333,6 @@ def _dtype(dataset: rasterio.DatasetReader, path: Path) -> np.dtype[Any]:
         f"{path} has pixels of type {name}; integers and floats can be read. Complex radar pixels must be turned "
         "into amplitude or intensity first."
     )
-
-
-def _transform(dataset: rasterio.DatasetReader, path: Path) -> Affine:
-    """Pixel corner to CRS; a file without one is nowhere."""
-    transform = dataset.transform
-    if transform.is_identity:
-        kind = "only ground control points" if dataset.gcps[0] else "no position"
-        raise DataError(
-            f"{path} has {kind}: it does not say where on earth its pixels are. Georeference it first (QGIS: Layer, "
-            "Georeferencer; or gdalwarp where it has control points)."
-        )
-    if not all(map(np.isfinite, transform[:6])) or transform.is_degenerate:
-        raise DataError(f"{path} has a broken position, {tuple(transform[:6])}. Georeference it again.")
-    return transform
-
-
-def _north_up(transform: Affine, height: int, width: int) -> tuple[Affine, tuple[bool, bool]]:
-    """The transform after turning rows and columns so that rows run south and columns east, and which were turned.
-
-    A rotated or sheared image keeps its transform: nothing but resampling makes it north-up.
-    """
-    if transform.b or transform.d:
-        return transform, (False, False)
-    a, b, c, d, e, f = transform[:6]
-    rows, cols = e > 0, a < 0
-    turned = Affine(
-        -a if cols else a, b, c + a * width if cols else c, d, -e if rows else e, f + e * height if rows else f
-    )
-    return turned, (rows, cols)
-
-
-def _crs(dataset: rasterio.DatasetReader, path: Path, assume: str | None) -> CRS:
-    """The file's CRS, or the one to assume for a file without."""
-    stated = dataset.crs if dataset.crs and (dataset.crs.is_geographic or dataset.crs.is_projected) else None
-    if stated is None and assume is None:
-        raise DataError(
-            f"{path} carries no CRS that says where its coordinates are. If you know it, write assume_crs: EPSG:n for "
-            "this scene in the AOI file."
-        )
-    if stated is None:
-        return _parse_crs(str(assume))
-    crs = _short(CRS(stated.to_wkt()))
-    if assume is not None and _parse_crs(assume) != crs:
-        raise ConfigError(
-            f"assume_crs: {assume} contradicts {path}, which carries {_crs_name(crs)}. Remove assume_crs; if the "
-            "file is wrong, correct it with gdal_edit -a_srs."
-        )
-    return crs
-
-
-def _short(crs: CRS) -> CRS:
-    """The same CRS by its EPSG code where that is all there is to it."""
-    named = CRS(f"EPSG:{crs.epsg}") if crs.epsg else crs
-    return named if named.proj.equals(crs.proj, ignore_axis_order=True) else crs
-
-
-def _parse_crs(text: str) -> CRS:
-    try:
-        return CRS(text)
-    except CRSError as error:
-        raise ConfigError(f"assume_crs: {text!r} is no CRS that is known. Write EPSG:n, such as EPSG:32640.") from error
-
-
-def _crs_name(crs: CRS) -> str:
-    return f"EPSG:{crs.epsg}" if crs.epsg else shorten(str(crs), 80)
 
 
 def _reason(error: BaseException) -> str:
