@@ -45,7 +45,7 @@ def probabilities(series, weights, even, out):  # type: ignore[no-untyped-def]
     kinds = len(out) + 1
     seen = np.empty(dates, np.int64)
     one, two = np.empty((kinds, count, _RUN)), np.empty((kinds, count, _RUN))
-    sums, start = np.empty((kinds, _RUN)), 0
+    sums, alone, start = np.empty((kinds, _RUN)), np.empty((kinds, _RUN)), 0
     while start < pixels:
         stop = _alike(series, start)
         found = _observed(series, start, seen)
@@ -53,11 +53,11 @@ def probabilities(series, weights, even, out):  # type: ignore[no-untyped-def]
             out[:, start:stop] = NO_CONFIDENCE
         else:
             _forward(series[:, :, start:stop], seen[:found], weights, one, two, sums)
-            _share(sums[:, : stop - start], out[:, start:stop])
+            _share(sums, out[:, start:stop])
             for k in range(start, stop):
                 if sums[0, k - start] == 0:
-                    _forward(series[:, :, k : k + 1], seen[:found], even, one, two, sums[:, k - start :])
-                    _share(sums[:, k - start : k - start + 1], out[:, k : k + 1])
+                    _forward(series[:, :, k : k + 1], seen[:found], even, one, two, alone)
+                    _share(alone, out[:, k : k + 1])
         start = stop
 
 
@@ -96,16 +96,19 @@ def _forward(series, seen, weights, old, new, sums):  # type: ignore[no-untyped-
     """
     kinds, count, _ = old.shape
     pixels = series.shape[2]
-    old[0, :, :pixels] = series[seen[0]]
+    for j in range(count):
+        for k in range(pixels):
+            old[0, j, k] = series[seen[0], j, k]
     for step in range(1, len(seen)):
         if step > 1:
-            _scale(old, pixels)
+            _scale(old, pixels, sums[0])
         table = _between(weights, seen, step)
         for m in range(kinds):
             came = old[m if step > 1 else 0]  # before the first step all kinds are the same
             for j in range(count):
                 to, image = new[m, j], series[seen[step], j]
-                to[:pixels] = 0
+                for k in range(pixels):
+                    to[k] = 0
                 for i in range(count):
                     weight = table[m, i, j]
                     if weight != 0:
@@ -115,25 +118,30 @@ def _forward(series, seen, weights, old, new, sums):  # type: ignore[no-untyped-
                     to[k] *= image[k]
         old, new = new, old
     for m in range(kinds):
-        sums[m, :pixels] = 0
+        for k in range(pixels):
+            sums[m, k] = 0
         for j in range(count):
             for k in range(pixels):
                 sums[m, k] += old[m, j, k]
 
 
 @njit(cache=True, nogil=True)
-def _scale(sums, pixels):  # type: ignore[no-untyped-def]
-    """Brings a pixel's sums of the first kind to one, and those of the others along, so that none runs out of range."""
+def _scale(sums, pixels, factor):  # type: ignore[no-untyped-def]
+    """Brings a pixel's sums of the first kind to one, and those of the others along, so that none runs out of range.
+
+    Args:
+        factor: room, (at least pixel,).
+    """
     kinds, count, _ = sums.shape
-    total = np.zeros(pixels)
-    for j in range(count):
-        total += sums[0, j, :pixels]
     for k in range(pixels):
-        total[k] = 1 / total[k] if total[k] > 0 else 0.0
+        total = 0.0
+        for j in range(count):
+            total += sums[0, j, k]
+        factor[k] = 1 / total if total > 0 else 0.0
     for m in range(kinds):
         for j in range(count):
             for k in range(pixels):
-                sums[m, j, k] *= total[k]
+                sums[m, j, k] *= factor[k]
 
 
 @njit(cache=True, nogil=True)
