@@ -95,11 +95,11 @@ def _matrix(stated: dict[str, dict[str, float]], names: list[str]) -> NDArray[np
     Raises:
         ConfigError: a class that is unknown, one without a row, or a row that does not sum to one.
     """
-    if missing := [name for name in names if name not in stated]:
-        raise ConfigError(f"change.matrix has no row for {', '.join(missing)}; give one for each of {', '.join(names)}")
     for name in [*stated, *(name for row in stated.values() for name in row)]:
         if name not in names:
             raise ConfigError(f"change.matrix names {name}, which is no class; the classes are {', '.join(names)}")
+    if missing := [name for name in names if name not in stated]:
+        raise ConfigError(f"change.matrix has no row for {', '.join(missing)}; give one for each of {', '.join(names)}")
     matrix = np.array([[stated[one].get(two, 0.0) for two in names] for one in names])
     sums = matrix.sum(axis=1)
     for name, total in zip(names, sums, strict=True):
