@@ -23,15 +23,15 @@ import rasterio
 from affine import Affine
 from scipy import ndimage
 
+from geoseg.config import NamedTransition, resolve
 from geoseg.raster.coding import encode
-from geoseg.raster.named_transitions import Transition, resolve
 from geoseg.stages.change_guard import Pair, guarded
 from geoseg.stages.change_map import ChangeMap, ChangeSettings, rules_for
 from geoseg.town.develop import develop
 from geoseg.town.plan import plan_town
 
 CLASSES = ("building", "land", "road", "vegetation", "water")
-NAMED = (Transition("clearing", ("vegetation",), ("land",)), "urbanization")
+NAMED = [NamedTransition.model_validate({"name": "clearing", "from": ["vegetation"], "to": ["land"]}), "urbanization"]
 HELD_OUT = 5  # the town that temperatures are fitted on
 GROWS = (0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.05)
 
@@ -82,8 +82,9 @@ class Town:
         self.dates = first.classes(), develop(first, seed).classes()
         one, two = self.dates
         self.truth = np.zeros(one.shape, np.uint8)
-        for value, pairs in reversed(list(enumerate(resolve(NAMED, CLASSES), start=1))):
-            self.truth[pairs.before[one] & pairs.after[two] & (one != two)] = value
+        for value, found in reversed(list(enumerate(resolve(NAMED, CLASSES), start=1))):
+            before, after = np.array(found.before), np.array(found.after)
+            self.truth[before[one] & after[two] & (one != two)] = value
 
     def seen(self, error: Error) -> Iterator[np.ndarray]:
         """Evidence for each class, (class, height, width), of both dates."""
