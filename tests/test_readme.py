@@ -3,7 +3,7 @@
 import re
 import shlex
 from pathlib import Path
-from typing import get_args
+from typing import get_args, get_origin
 
 import click
 import pytest
@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from geoseg.cli import geoseg
-from geoseg.config import AoiFile, DateEntry, SceneEntry
+from geoseg.config import AoiFile, Product
 from geoseg.io.aoi_file import read_model
-from geoseg.io.delivery import FORMATS, LAYERS, files, layers
+from geoseg.io.delivery import CHANGE_FIGURES, FORMATS, FROM_TO_FILES, LAYERS, SERIES, change_files, files, layers
 
 REPOSITORY = Path(__file__).parents[1]
 README = REPOSITORY / "README.md"
@@ -35,15 +35,27 @@ def key_table() -> str:
 
 def _keys(model, prefix):
     for name, field in model.model_fields.items():
-        section = field.annotation
-        if isinstance(section, type) and issubclass(section, BaseModel):
+        section, name = field.annotation, field.alias or name
+        if _is_section(section):
             yield from _keys(section, f"{prefix}{name}.")
             continue
         yield f"{prefix}{name}", _default(field), _what(field)
-        if name == "dates":
-            yield from _keys(DateEntry, "dates.<date>.")
-        if name == "scenes" and model is DateEntry:
-            yield from _keys(SceneEntry, "dates.<date>.scenes[].")
+        for inside, place in _sections(section):
+            yield from _keys(inside, f"{prefix}{name}{place}.")
+
+
+def _is_section(annotation):
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _sections(annotation):
+    """Sections that the value of a key may hold, each with the way there."""
+    place = {list: "[]", dict: ".<date>"}.get(get_origin(annotation), "")
+    for branch in get_args(annotation):
+        if _is_section(branch):
+            yield branch, place
+        else:
+            yield from ((section, place + below) for section, below in _sections(branch))
 
 
 def _default(field):
@@ -107,7 +119,8 @@ def test_files_that_are_named_exist():
 
 def test_products_are_listed():
     translated = {f"{layer}.{end}" for layer in layers(list(LAYERS)) for end in FORMATS}  # said once, as NAME
-    names = {*files(list(LAYERS), FORMATS), "run.json", *(f"NAME.{end}" for end in FORMATS)} - translated
+    made = {*files(get_args(Product), FORMATS), "run.json", *change_files(SERIES), CHANGE_FIGURES, *FROM_TO_FILES}
+    names = {name.removeprefix("zones/") for name in {*made, *(f"NAME.{end}" for end in FORMATS)} - translated}
     assert [name for name in sorted(names) if f"`{name}`" not in TEXT] == []
 
 

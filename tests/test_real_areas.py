@@ -10,6 +10,7 @@ import yaml
 from geoseg.errors import ModelError
 from geoseg.io.aoi_file import expand_scenes, load_aoi, load_recipe
 from geoseg.io.bundle import read_bundle
+from geoseg.stages.check import check
 from geoseg.stages.plan import make_plan, request
 from tests.bundles import tiny_bundle
 from tests.scenes import small_town, write_scene
@@ -72,6 +73,20 @@ def test_landsat_is_planned_on_its_own_pixels_south_of_the_equator():
     assert planned.scenes[0].scene.bands == (3, 2, 1)  # the model wants red, green, blue
     assert planned.scenes[0].scene.nodata == 0
     assert not planned.notes
+
+
+@needs_data
+def test_a_series_is_planned_on_one_grid(tmp_path):
+    aoi = REPOSITORY / "aoi" / "pucallpa.yaml"
+    days = sorted(load_aoi(aoi).config.dates)
+    assert [d.year for d in days] == list(range(1985, 2021, 5))
+    one, other = (make_plan(request(aoi, day.isoformat()), tmp_path) for day in (days[0], days[-1]))
+    assert (one.lattice, one.window) == (other.lattice, other.window)
+    assert (one.lattice.crs, round(one.lattice.gsd)) == ("EPSG:32718", 89)
+    assert one.probs  # change asks for the probability of every class
+    lines = check(aoi, deep=False)
+    assert "products   landcover, change" in lines
+    assert "change     deforestation, reforestation; 8 dates from 1985-08-01 to 2020-08-01" in lines
 
 
 @needs_data
