@@ -78,8 +78,8 @@ def _lines(name: str, raster: Raster, image: str, model: str) -> Iterator[str]:
     yield from _band_lines(raster)
     yield from _nodata_lines(raster)
     yield ""
-    yield "# products: [landcover]  # without this line: also buildings and roads, where the model has such classes, and"
-    yield "#                         # change, where there are two dates or more"
+    yield "# products: [landcover]  # without this line: also buildings and roads, where the model has such classes,"
+    yield "#                         # and change, where there are two dates or more"
 
 
 def _band_lines(raster: Raster) -> Iterator[str]:
