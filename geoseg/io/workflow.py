@@ -48,7 +48,7 @@ STATE = ".snakemake/metadata"
 VERSIONS = {
     "plan": 3,
     "predict": 2,
-    "stitch": 2,
+    "stitch": 3,
     "probs": 1,
     "landcover": 2,
     "buildings": 1,
