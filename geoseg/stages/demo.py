@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from geoseg.config import Change, resolve
 from geoseg.errors import ConfigError
 from geoseg.io.aoi_file import LoadedAoi, expand_scenes, load_aoi
+from geoseg.io.delivery import CHANGE
 from geoseg.io.image import write_picture
 from geoseg.io.rasters import open_raster
 from geoseg.raster.coding import UNOBSERVED
 from geoseg.raster.scores import Scores, confusion
 from geoseg.report.overview import ClassEntry
-from geoseg.stages.demo_picture import Files, draw
+from geoseg.stages.demo_change import change_lines, score_change
+from geoseg.stages.demo_files import Files, MappedChange
+from geoseg.stages.demo_picture import draw
 from geoseg.stages.run import run
 
 AOI = Path("aoi", "demo.yaml")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Pixels that changed between the first and the last date, by (class before, class after)."""
-
-    known: NDArray[np.int64]
-    mapped: NDArray[np.int64]
-    agreement: NDArray[np.int64]  # (2, 2): changed in truth, changed between the maps
 
 
 def demo(results: Path) -> Iterator[str]:
@@ -46,7 +39,9 @@ def demo(results: Path) -> Iterator[str]:
     aoi = find_aoi()
     run(aoi, results, None, False)
     loaded = load_aoi(aoi)
-    yield from compare(files_of(loaded, results), results / loaded.name / "overview.png")
+    folder = results / loaded.name
+    asked, mapped = loaded.config.change, folder / CHANGE / "change.tif"
+    yield from compare(files_of(loaded, results), asked, mapped, folder / "overview.png")
 
 
 def find_aoi() -> Path:
@@ -75,8 +70,14 @@ def files_of(loaded: LoadedAoi, results: Path) -> list[Files]:
     return out
 
 
-def compare(dates: Sequence[Files], picture: Path) -> Iterator[str]:
+def compare(dates: Sequence[Files], asked: Change, mapped: Path, picture: Path) -> Iterator[str]:
     """Plain lines that say how well maps match their truth, and a picture of both.
+
+    Args:
+        dates: maps and truth of the two dates.
+        asked: what counts as change.
+        mapped: the map of change, which need not be there.
+        picture: where it goes.
 
     Raises:
         ConfigError: the maps' classes are not those of the truth.
@@ -87,18 +88,20 @@ def compare(dates: Sequence[Files], picture: Path) -> Iterator[str]:
     yield "How well the maps match the truth, pixel by pixel:"
     yield from score_table([d.date for d in dates], scores, names)
     yield ""
-    first, last = dates[0], dates[-1]
-    with open_raster(last.truth) as raster:
-        hectare = 1e4 / abs(raster.geobox.transform.a * raster.geobox.transform.e)  # pixels
-    yield from change_lines(measure_change(first, last, len(entries)), names, hectare)
+    change = MappedChange(mapped, resolve(asked.transitions, names)) if mapped.is_file() else None
+    yield from _change_told(dates, change)
     yield ""
     told = "   ".join(
         f"{d.date}: overall accuracy {s.overall_accuracy:.3f}" for d, s in zip(dates, scores, strict=True)
     )
-    write_picture(picture, draw(dates, f"A town that does not exist, so that the truth is exact.   {told}", entries))
+    subtitle = f"A town that does not exist, so that the truth is exact.   {told}"
+    write_picture(picture, draw(dates, subtitle, entries, change))
+    last = dates[-1].classes
     yield f"Look at   {picture}: image, map, truth and where they differ"
-    yield f"Open      {last.classes} in QGIS: colours and class names come with it"
-    yield f"          {last.classes.parent} has the polygons, the confidence and, in run.json, what made them"
+    yield f"Open      {last} in QGIS: colours and class names come with it"
+    yield f"          {last.parent} has the polygons, the confidence and, in run.json, what made them"
+    if change is not None:
+        yield f"          {mapped.parent} has the change, event by event; change.html tells of it"
 
 
 def score_table(dates: Sequence[str], scores: Sequence[Scores], names: Sequence[str]) -> Iterator[str]:
@@ -110,46 +113,14 @@ def score_table(dates: Sequence[str], scores: Sequence[Scores], names: Sequence[
         yield f"  {label:18}" + "".join(f"{v:12.3f}" for v in values)
 
 
-def change_lines(change: Change, names: Sequence[str], hectare: float) -> Iterator[str]:
-    """What changed, and what the plain difference of the two maps says of it; `hectare` in pixels."""
-    known, mapped = (_cleared_built(m, names) for m in (change.known, change.mapped))
-    (_, false), (missed, hit) = change.agreement
-    yield "What changed between the dates:"
-    yield f"  in truth             {known[0] / hectare:6.1f} ha cleared, {known[1] / hectare:6.1f} ha built on"
-    yield f"  between the maps     {mapped[0] / hectare:6.1f} ha cleared, {mapped[1] / hectare:6.1f} ha built on"
-    found, right = hit / max(hit + missed, 1), hit / max(hit + false, 1)
-    yield f"  The maps show {found:.0%} of the changed ground; {right:.0%} of what they show did change."
-    yield "  This is a plain difference: each error of either map counts as change. A change product is still to come."
-
-
-def measure_change(first: Files, last: Files, count: int) -> Change:
-    """Change between two dates in truth and between the maps. Memory does not grow with the rasters."""
-    known, mapped = np.zeros((2, count, count), dtype=np.int64)
-    agreement = np.zeros((2, 2), dtype=np.int64)
-    with ExitStack() as opened:
-        files = (first.truth, last.truth, first.classes, last.classes)
-        rasters = [opened.enter_context(open_raster(f)) for f in files]
-        for window in rasters[0].blocks():
-            before, after, was, became = (r.read_classes(window) for r in rasters)
-            known += confusion(before, after, count)
-            mapped += confusion(was, became, count)
-            seen = (was < UNOBSERVED) & (became < UNOBSERVED)
-            agreement += confusion(_flags((before != after)[seen]), _flags((was != became)[seen]), 2)
-    np.fill_diagonal(known, 0)
-    np.fill_diagonal(mapped, 0)
-    return Change(known, mapped, agreement)
-
-
-def _flags(changed: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    return changed.astype(np.uint8)
-
-
-def _cleared_built(matrix: NDArray[np.int64], names: Sequence[str]) -> tuple[int, int]:
-    """Pixels that lost their vegetation to bare land, and that became building or road."""
-    green, land = names.index("vegetation"), names.index("land")
-    built = [names.index("building"), names.index("road")]
-    others = [i for i in range(len(names)) if i not in built]
-    return int(matrix[green, land]), int(matrix[np.ix_(others, built)].sum())
+def _change_told(dates: Sequence[Files], change: MappedChange | None) -> Iterator[str]:
+    """The scores of the map of change."""
+    if change is None:
+        yield "There is no map of change: the AOI file has no change under products:"
+        return
+    with open_raster(dates[-1].truth) as raster:
+        hectare = 1e4 / abs(raster.geobox.transform.a * raster.geobox.transform.e)  # pixels
+    yield from change_lines(score_change(dates[0], dates[-1], change), [t.name for t in change.named], hectare)
 
 
 def _entries(dates: Sequence[Files]) -> list[ClassEntry]:

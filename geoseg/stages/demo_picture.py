@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,29 +11,26 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
 from geoseg.grid.window import Window
+from geoseg.io.label_values import class_entries
 from geoseg.io.rasters import Raster, open_raster
 from geoseg.report.overview import ClassEntry, Row, overview
+from geoseg.stages.demo_files import Files, MappedChange, settled
 
 SMALL = 512  # pixels a side of the whole town in the picture, about
 DETAIL = 480  # pixels a side of the detail
 
 
-@dataclass(frozen=True, slots=True)
-class Files:
-    """What belongs to one date."""
-
-    date: str
-    scene: Path
-    truth: Path
-    classes: Path
-
-
-def draw(dates: Sequence[Files], subtitle: str, entries: Sequence[ClassEntry]) -> bytes:
-    """A PNG: the whole town at each date, then at each date the place where most was cleared and built."""
+def draw(
+    dates: Sequence[Files], subtitle: str, entries: Sequence[ClassEntry], change: MappedChange | None = None
+) -> bytes:
+    """A PNG: the whole town at each date and what changed, then the same of the place where most of it did."""
     detail = busiest(dates[0].truth, dates[-1].truth)
-    whole = [_row(d, f"{d.date}, whole town", None, detail) for d in dates]
-    close = [_row(d, f"{d.date}, detail", detail, None) for d in dates]
-    return overview("Demo: land cover at two dates", subtitle, [*whole, *close], entries)
+    rows = []
+    for place, window, marked in (("whole town", None, detail), ("detail", detail, None)):
+        rows += [_row(d, f"{d.date}, {place}", window, marked) for d in dates]
+        if change is not None:
+            rows.append(_change_row(dates[0], dates[-1], change, f"change, {place}", window, marked))
+    return overview("Demo: land cover at two dates", subtitle, rows, entries)
 
 
 def busiest(first: Path, last: Path) -> Window:
@@ -63,12 +59,31 @@ def _row(files: Files, label: str, window: Window | None, marked: Window | None)
         scene, *maps = (opened.enter_context(open_raster(f)) for f in (files.scene, files.classes, files.truth))
         part = window or scene.window
         step = _step(part)
-        frame = (
-            tuple(v / step for v in (marked.col_off, marked.row_off, marked.width, marked.height)) if marked else None
-        )
         classes, truth = (_reduced(r, part, step) for r in maps)
         gsd = abs(scene.geobox.transform.a) * step
-        return Row(label, _averaged(scene, part, step), classes, truth, gsd, frame)
+        return Row(label, _averaged(scene, part, step), classes, truth, gsd, _frame(marked, step))
+
+
+def _change_row(
+    first: Files, last: Files, change: MappedChange, label: str, window: Window | None, marked: Window | None
+) -> Row:
+    """The same of what changed, on the image of the later date."""
+    with ExitStack() as opened:
+        files = (last.scene, first.truth, last.truth, change.path)
+        scene, before, after, mapped = (opened.enter_context(open_raster(f)) for f in files)
+        part = window or scene.window
+        step = _step(part)
+        truth = change.codes()[_reduced(before, part, step), _reduced(after, part, step)]
+        kinds = [entry for entry in class_entries(mapped) or [] if 0 < entry[0] <= len(change.named)]
+        gsd, found = abs(scene.geobox.transform.a) * step, settled(_reduced(mapped, part, step))
+        return Row(label, _averaged(scene, part, step), found, truth, gsd, _frame(marked, step), kinds)
+
+
+def _frame(marked: Window | None, step: int) -> tuple[float, float, float, float] | None:
+    if marked is None:
+        return None
+    left, top, width, height = (v / step for v in (marked.col_off, marked.row_off, marked.width, marked.height))
+    return left, top, width, height
 
 
 def _step(part: Window) -> int:
