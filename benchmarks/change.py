@@ -4,9 +4,10 @@
 
 Each town is drawn at two dates. What a model would say of a date is made from its exact classes: moved by a fraction of
 a pixel (second date only), blurred, dimmed by haze, and overlaid with noise of three grains, a third of whose variance
-both dates share, as looks that mislead a model do. A temperature fitted on another town makes probabilities of it. Then
-only classes and confidence are kept, as delivered. Equal recall: the probability that events grow to is lowered from
-0.5 until at least as much true change is found as by plain comparison.
+both dates share, as looks that mislead a model do. A temperature fitted on another town makes probabilities of it. They
+are kept as a run keeps them, in steps of 1/250; with --without-probs only that of the mapped class is kept. Equal
+recall: the probability that events grow to is lowered from 0.5 until at least as much true change is found as by plain
+comparison.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ import rasterio
 from affine import Affine
 from scipy import ndimage
 
-from geoseg.config import NamedTransition, resolve
-from geoseg.raster.coding import encode
-from geoseg.stages.change_guard import Pair, guarded
-from geoseg.stages.change_map import ChangeMap, ChangeSettings, rules_for
+from geoseg.config import Change, NamedTransition, resolve
+from geoseg.raster.coding import encode_bands
+from geoseg.stages.change_guard import Series, guarded
+from geoseg.stages.change_map import ChangeMap, rules_for
 from geoseg.town.develop import develop
 from geoseg.town.plan import plan_town
 
@@ -132,46 +133,42 @@ def fitted(town: Town, error: Error) -> list[float]:
     return best
 
 
-def deliver(folder: Path, date: str, probs: np.ndarray) -> Path:
-    """A folder with both maps."""
+def deliver(folder: Path, date: str, probs: np.ndarray, each: bool) -> Path:
+    """A folder with the maps, the probability of every class among them with `each`."""
     folder.mkdir(parents=True)
-    pixels = encode(probs.astype(np.float32), np.ones(probs.shape[1:], bool))
+    bands = encode_bands(probs.astype(np.float32), np.ones(probs.shape[1:], bool), each=each)
     entries = [[i, name, "#808080"] for i, name in enumerate(CLASSES)]
     tags = {"GEOSEG_DATE": date, "GEOSEG_MODEL": "synthetic", "GEOSEG_MODEL_SHA256": "0" * 64}
     place = {"crs": "EPSG:32633", "transform": Affine(0.8, 0, 512_000, 0, -0.8, 4_750_000), "tiled": True}
-    for name, band in zip(("landcover.tif", "confidence.tif"), pixels, strict=True):
-        height, width = band.shape
-        kind = {"driver": "GTiff", "count": 1, "dtype": "uint8", "width": width, "height": height}
+    maps = {"landcover.tif": bands[:1], "confidence.tif": bands[1:2], **({"probs.tif": bands[2:]} if each else {})}
+    for name, pixels in maps.items():
+        count, height, width = pixels.shape
+        kind = {"driver": "GTiff", "count": count, "dtype": "uint8", "width": width, "height": height}
         with rasterio.open(folder / name, "w", **kind, **place) as file:
-            file.write(band, 1)
+            file.write(pixels)
             file.update_tags(**tags, GEOSEG_CLASSES=json.dumps(entries))
     return folder
 
 
-def settings(grow: float = 0.4, plain: bool = False) -> ChangeSettings:
-    """As the command has them, but for the probability to grow to."""
-    return ChangeSettings(NAMED, 0.6, grow, "auto", None, None, plain, 1.0)
-
-
-def scored(pair: Pair, truth: np.ndarray, asked: ChangeSettings) -> Score:
+def scored(series: Series, truth: np.ndarray, asked: Change) -> Score:
     """One map of change against the truth."""
-    found = np.concatenate([code for _, code in ChangeMap(pair, rules_for(pair, asked)).transitions()])
+    found = np.concatenate([strip.code for strip in ChangeMap(series, rules_for(series, asked)).strips()])
     right = (found == truth) & (truth > 0)
     mapped = (found > 0) & (found < 250)
     return Score(int(right.sum()), int((truth > 0).sum()), int((mapped & ~right).sum()))
 
 
-def run(towns: list[Town], held_out: Town, error: Error, asked: list[ChangeSettings]) -> list[Score]:
+def run(towns: list[Town], held_out: Town, error: Error, asked: list[Change], each: bool) -> list[Score]:
     """Sums over towns, for each of the settings."""
     temperatures, totals = fitted(held_out, error), [Score(0, 0, 0)] * len(asked)
     for town in towns:
         with tempfile.TemporaryDirectory() as name:
             folders = [
-                deliver(Path(name) / date, date, probabilities(seen, t))
+                deliver(Path(name) / date, date, probabilities(seen, t), each)
                 for date, seen, t in zip(("2019-05-01", "2024-05-01"), town.seen(error), temperatures, strict=True)
             ]
-            with guarded(*folders) as pair:
-                totals = [t + scored(pair, town.truth, s) for t, s in zip(totals, asked, strict=True)]
+            with guarded(folders) as series:
+                totals = [t + scored(series, town.truth, s) for t, s in zip(totals, asked, strict=True)]
     return totals
 
 
@@ -181,13 +178,16 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=1024)
     parser.add_argument("--towns", type=int, nargs="+", default=[11, 12, 13])
     parser.add_argument("--blur", type=float, default=1.0)
+    parser.add_argument("--without-probs", action="store_true", help="only the probability of the mapped class")
     asked = parser.parse_args()
+    each, usual, plainly = not asked.without_probs, Change(transitions=NAMED), Change(transitions=NAMED, plain=True)
+    lowered = [Change(transitions=NAMED, grow=grow) for grow in GROWS]
     towns, held_out = [Town(seed, asked.side) for seed in asked.towns], Town(HELD_OUT, asked.side)
     print("| noise | shift, px | haze | plain recall | plain false, px | grow | recall | false, px | false, share |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for noise, shift, haze in ((0.2, 0.3, 0.0), (0.3, 0.3, 0.0), (0.3, 1.0, 0.0), (0.3, 0.3, 0.4), (0.4, 0.5, 0.2)):
         error = Error(shift, asked.blur, noise, haze)
-        plain, *ours = run(towns, held_out, error, [settings(plain=True), *map(settings, GROWS)])
+        plain, *ours = run(towns, held_out, error, [plainly, *lowered], each)
         reached = ((g, o) for g, o in zip(GROWS, ours, strict=True) if o.recall >= plain.recall)
         grow, equal = next(reached, (0.0, ours[-1]))
         row = f"| {noise} | {shift} | {haze} | {plain.recall:.3f} | {plain.false:,} | {grow or 'none'} "
@@ -197,7 +197,7 @@ def main() -> None:
     for haze in (0.0, 0.4):
         for shift in (0.0, 0.5, 1.0, 1.5, 2.0):
             error = Error(shift, asked.blur, 0.3, haze)
-            ours, plain = run(towns, held_out, error, [settings(), settings(plain=True)])
+            ours, plain = run(towns, held_out, error, [usual, plainly], each)
             figures = " | ".join(f"{s.precision:.3f} | {s.recall:.3f} | {s.area_error:+.1%}" for s in (ours, plain))
             print(f"| {shift} | {haze} | {figures} |", flush=True)
 
