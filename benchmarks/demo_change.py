@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +25,11 @@ from scipy import ndimage
 from geoseg.config import Change, NamedTransition, resolve
 from geoseg.stages.change_guard import guarded
 from geoseg.stages.change_map import ChangeMap, rules_for
-from geoseg.stages.town import CLASSES, DATES
+from geoseg.stages.plan import plan
+from geoseg.stages.predict import predict
+from geoseg.stages.probs import probs
+from geoseg.stages.stitch import stitch
+from geoseg.stages.town import CLASSES, DATES, town
 
 FIRST, LAST = (day.isoformat() for day in DATES)
 CLEARING = NamedTransition.model_validate({"name": "clearing", "from": ["vegetation"], "to": ["land"]})
@@ -80,7 +82,7 @@ class Demo:
         for date in (FIRST, LAST):
             scene, truth = folder / f"{date}.tif", folder / f"{date}_truth.tif"
             if not truth.exists():
-                geoseg("town", date, scene, truth)
+                town(date, scene, truth)
             with rasterio.open(truth) as file:
                 truths.append(file.read(1))
         self.truth, self.last_truth = coded(*truths), truths[1]
@@ -92,29 +94,20 @@ class Demo:
 
     def _mapped(self, date: str, name: str, shift: float, haze: float) -> Path:
         folder = self.folder / name
-        plan, tiles, probs = folder / "work" / "plan.json", folder / "work" / "tiles.json", folder / "probs.tif"
-        if probs.exists():
+        planned, tiles, made = folder / "work" / "plan.json", folder / "work" / "tiles.json", folder / "probs.tif"
+        if made.exists():
             return folder
         folder.mkdir(exist_ok=True)
         shutil.copy(self.folder / f"{date}.tif", folder / "scene.tif")
         with rasterio.open(folder / "scene.tif", "r+") as file:
             file.write(veiled(moved(file.read(), shift), haze))
         (folder / "aoi.yaml").write_text(AOI.format(date=date, threads=self.threads))
-        geoseg("plan", folder / "aoi.yaml", date, plan)
-        geoseg("predict", plan, tiles)
-        geoseg("stitch", plan, tiles, folder)
-        geoseg("probs", plan, tiles, probs)
+        plan(folder / "aoi.yaml", date, planned)
+        predict(planned, tiles)
+        stitch(planned, tiles, folder)
+        probs(planned, tiles, made)
         shutil.rmtree(folder / "work")
         return folder
-
-
-def geoseg(*words: str | Path) -> None:
-    """Runs a command; its messages are shown if it fails."""
-    done = subprocess.run(
-        [Path(sys.executable).parent / "geoseg", *words], stderr=subprocess.PIPE, text=True, check=False
-    )
-    if done.returncode:
-        sys.exit(done.stderr)
 
 
 def coded(before: np.ndarray, after: np.ndarray) -> np.ndarray:
