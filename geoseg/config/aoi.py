@@ -42,7 +42,7 @@ class Area(Section):
 
 
 class GridSection(Section):
-    """Section `grid`: CRS and pixel size; what is auto is chosen for each date."""
+    """Section `grid`: CRS and pixel size; what is auto is chosen once for all dates."""
 
     crs: str = Field(
         default="auto", description="auto (the scenes' own where they agree, else UTM or equal-area) or EPSG:n"
