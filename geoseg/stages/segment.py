@@ -24,13 +24,14 @@ from geoseg.config import (
 )
 from geoseg.io.bundle import read_bundle
 from geoseg.io.commit import sweep
-from geoseg.io.delivery import CHECK, FIGURES, files, layers, products_of
+from geoseg.io.delivery import CHECK, FIGURES, LAYERS, PROBS, files, layers, products_of
 from geoseg.io.lock import locked
 from geoseg.stages.detect import write_instances
 from geoseg.stages.landcover import landcover_of_map
 from geoseg.stages.map_layers import buildings_of_map, roads_of_map
 from geoseg.stages.plan import Request, make_plan
 from geoseg.stages.predict import predict
+from geoseg.stages.probs import probs
 from geoseg.stages.report import report
 from geoseg.stages.stitch import stitch
 from geoseg.stages.translate import translate
@@ -85,6 +86,8 @@ def segment(image: Path, model: str, out: Path, options: SegmentOptions) -> dict
         plan.write(plan_path)
         predict(plan_path, tiles)
         stitch(plan_path, tiles, out)
+        if "probs" in products:
+            probs(plan_path, tiles, out / PROBS)
         figures = list(_draw(out, products, asked.config))
         delivered = [out / name for name in files(products, asked.config.vectors.formats)]
         return report(plan_path, tiles, out / FIGURES, [*delivered, *figures])
@@ -93,7 +96,7 @@ def segment(image: Path, model: str, out: Path, options: SegmentOptions) -> dict
 def _draw(out: Path, products: Sequence[Product], config: AoiFile) -> Iterator[Path]:
     """Makes every layer of the map in `out`, and proves that they hold; the files of their figures."""
     classes, confidence = out / "landcover.tif", out / "confidence.tif"
-    for product in products:
+    for product in [p for p in products if p in LAYERS]:
         figures = out / "work" / f"{product}.json"
         if product == "landcover":
             landcover_of_map(classes, confidence, figures, config.vectors)

@@ -31,6 +31,7 @@ from geoseg.stages.answer import answer, network_spec, read_context
 from geoseg.stages.estimate import need
 from geoseg.stages.predict import _tasks, predict
 from geoseg.stages.probs import probs
+from geoseg.stages.segment import SegmentOptions, segment
 from geoseg.stages.stitch import stitch
 from geoseg.stages.tile import blank_tile
 from tests.bundles import card, tiny_bundle
@@ -150,6 +151,16 @@ def test_P1_tiles_change_no_byte_and_neither_do_probabilities_change_the_maps(sc
     del found[1]["probs.tif"]
     without = planned(scene, model, tmp_path / "without", **ways, products=["landcover"])
     assert made(without) == found[1]
+
+
+def test_one_image_without_an_aoi_file_has_them_if_asked_for(scene, model, tmp_path):
+    asked = SegmentOptions(products="landcover,probs", formats="geojson", max_seams=1.0, device="cpu", workers=1)
+    figures = segment(scene, str(model), tmp_path / "out", asked)
+    assert "probs.tif" in figures["files"] and list(figures["layers"]) == ["landcover"]
+    with open_raster(tmp_path / "out/probs.tif") as file, open_raster(tmp_path / "out/landcover.tif") as classes:
+        mapped, found = classes.read_classes(), file.read_probs(classes.window)
+    seen = mapped < 254
+    assert (np.take_along_axis(found, np.where(seen, mapped, 0)[None], 0)[0][seen] == found.max(axis=0)[seen]).all()
 
 
 def test_S02_P4_a_tile_that_is_lost_or_changed_is_made_again(scene, model, tmp_path):
