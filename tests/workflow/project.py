@@ -60,9 +60,15 @@ class Project:
         """The command line; `options` as those of `call`."""
         return self.call(["geoseg", *arguments], **options)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
         """The command line, not waited for."""
-        return subprocess.Popen(_found(["geoseg", *arguments]), cwd=self.folder, text=True, stderr=subprocess.PIPE)
+        return subprocess.Popen(
+            _found(["geoseg", *arguments]),
+            cwd=self.folder,
+            text=True,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **(environment or {})},
+        )
 
     def call(
         self, command: list[str], folder: Path | None = None, environment: dict[str, str] | None = None
