@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoseg.errors import ConfigError
+from geoseg.raster.class_pairs import between
 from geoseg.raster.class_sequences import changes, expand, probabilities, viterbi
 from geoseg.raster.coding import UNOBSERVED
 from geoseg.raster.named_transitions import Pairs
@@ -114,6 +115,10 @@ def transition_probability(series: NDArray[np.uint8], named: Sequence[Pairs], pr
         (transition, height, width); 255 where fewer than two dates are observed.
     """
     out = np.empty((len(named), series[0, 0].size), np.uint8)
+    if len(series) == 2 and (prior.weights[0, 1] == 1).all():
+        before, after = np.stack([p.before for p in named]), np.stack([p.after for p in named])
+        between(_flat(series), before, after, out)
+        return out.reshape(len(named), *series.shape[2:])
     held = _tables(named)
     without = np.concatenate([np.ones_like(held[:1]), 1 - held])
     probabilities(_flat(series), prior.weights[:, :, None] * without, without[None, None], out)

@@ -95,8 +95,7 @@ class Series:
         found = np.stack(
             [d.classes.read_classes(window.shift(*place)) for d, place in zip(self.dates, self.places, strict=True)]
         )
-        unnamed = (found >= len(self.entries)) & (found < UNOBSERVED)
-        if unnamed.any():
+        if found.max() >= len(self.entries) and (unnamed := (found >= len(self.entries)) & (found < UNOBSERVED)).any():
             number, row, col = np.argwhere(unnamed)[0]
             raise DataError(
                 f"{self.dates[number].classes.path} holds the value {found[number, row, col]}, which it does not name; "
@@ -121,8 +120,10 @@ class Series:
         found = self.classes(window) if classes is None else classes
         for dated, place, mapped in zip(self.dates, self.places, found, strict=True):
             part = self._probs(dated, mapped, window.shift(*place))
-            part[:, mapped >= UNOBSERVED] = NO_CONFIDENCE
-            if ((part[0] == NO_CONFIDENCE) & (mapped < UNOBSERVED)).any():
+            lost = mapped >= UNOBSERVED
+            if lost.any():
+                np.copyto(part, NO_CONFIDENCE, where=lost)
+            if np.count_nonzero(part[0] == NO_CONFIDENCE) > np.count_nonzero(lost):
                 raise DataError(f"{dated.folder} maps classes where it has no probability; run that date again")
             parts.append(part)
         return np.stack(parts)

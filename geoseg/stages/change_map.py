@@ -145,7 +145,7 @@ class ChangeMap:
     def _judge(self, number: int) -> None:
         """Probable change of a strip."""
         window, rules, width = self._windows[number], self._rules, self._rules.width
-        columns, height = self._series.geobox.shape.x, self._series.geobox.shape.y
+        height = self._series.geobox.shape.y
         top = max(0, window.row_off - halo(width))
         bottom = min(height, window.bottom + halo(width))
         rows = window.row_off - top, window.bottom - top
@@ -153,12 +153,12 @@ class ChangeMap:
         factors, narrow = self._factors(window), []
         steps = [round(t * CONFIDENCE_STEPS) for t in THRESHOLDS]
         for p, events, totals in zip(probs, self._events, self._totals, strict=True):
-            likely, core = above(p, min(rules.grow, *steps)), p[slice(*rows)]
-            kept, rest = wide(within(p, likely, rules.grow), width, columns, rows)
+            found = _by_threshold(p, {rules.grow, *steps}, width, rows)
+            (kept, rest), core = found[rules.grow], p[slice(*rows)]
             events.add(number, kept, core, rules.seed, factors)
             narrow.append(within(core, rest, rules.seed))
             for total, least in zip(totals, steps, strict=True):
-                total.add(number, wide(within(p, likely, least), width, columns, rows)[0], factors)
+                total.add(number, found[least][0], factors)
         self._narrow[number] = narrow
 
     def _surround(self, number: int) -> None:
@@ -179,8 +179,7 @@ class ChangeMap:
         probability = settle(code, probs, classes)
         factors, inside = self._factors(window), probability != OUTSIDE
         whole = np.array([area_where(runs, inside, factors) for runs in found], np.int64)
-        step = most_probable_change(series, code, rules.named, rules.prior)
-        return Strip(window, code, probability, *step), classes, whole
+        return Strip(window, code, probability, *_steps(series, code, rules)), classes, whole
 
     def _read(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
         """Classes (date, height, width), probabilities of classes (date, class, height, width) and of transitions,
@@ -209,3 +208,28 @@ class ChangeMap:
         places = [Window(col, row, 1, 1) for row in (0, height // 2, height - 1) for col in (0, width // 2, width - 1)]
         largest = max(float(self._area(place)[0, 0]) for place in places)
         return 2.0 ** math.ceil(math.log2(largest * height * width / _MOST))
+
+
+def _by_threshold(
+    probs: NDArray[np.uint8], thresholds: set[int], width: int, rows: tuple[int, int]
+) -> dict[int, tuple[Runs, Runs]]:
+    """Change from each threshold on, by `wide`."""
+    found, likely = {}, None
+    for least in sorted(thresholds):
+        likely = above(probs, least) if likely is None else within(probs, likely, least)
+        found[least] = wide(likely, width, probs.shape[1], rows)
+    return found
+
+
+def _steps(
+    series: NDArray[np.uint8], code: NDArray[np.uint8], rules: Rules
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+    """`most_probable_change` of the few pixels that changed."""
+    places = np.flatnonzero((code - np.uint8(1)) < len(rules.named))
+    dates, classes = series.shape[:2]
+    few = series.reshape(dates, classes, -1)[:, :, places]
+    found = most_probable_change(few[..., None], code.ravel()[places][:, None], rules.named, rules.prior)
+    out = np.full((len(found), code.size), 255, np.uint8)
+    out[:, places] = np.stack(found)[..., 0]
+    first, last, before, after = out.reshape(-1, *code.shape)
+    return first, last, before, after

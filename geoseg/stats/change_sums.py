@@ -85,17 +85,20 @@ def _add(
         col = 0
         while col < width:
             first, value, total = col, code[row, col], 0
-            same = True
-            while same:
-                n = cell[col]
-                area = np.int64(np.rint(rows[row, n] * (1 - share[col]) + rows[row, n + 1] * share[col]))
-                if 1 <= value < _WITHIN_ERROR:
-                    events[value - 1, last[row, col], before[row, col], after[row, col]] += area
-                total += area
-                col += 1
-                same = col < width and code[row, col] == value
+            col += 1
+            while col < width and code[row, col] == value:
+                same = True
                 for d in range(dates):
-                    same = same and classes[d, row, col] == classes[d, row, first]
+                    same &= classes[d, row, col] == classes[d, row, first]
+                if not same:
+                    break
+                col += 1
+            for k in range(first, col):
+                n = cell[k]
+                area = np.int64(np.rint(rows[row, n] * (1 - share[k]) + rows[row, n + 1] * share[k]))
+                total += area
+                if 1 <= value < _WITHIN_ERROR:
+                    events[value - 1, last[row, k], before[row, k], after[row, k]] += area
             if value == _OUTSIDE:
                 continue
             if value == _UNOBSERVED:
