@@ -62,3 +62,27 @@ def _store(first, second, same, scale, out):  # type: ignore[no-untyped-def]
     for k in range(len(out)):
         share = (np.float64(first[k]) * second[k] - same[k]) * scale[k] + _HALF
         out[k] = np.uint8(share) if scale[k] >= 0 else np.uint8(NO_CONFIDENCE)
+
+
+@njit(cache=True, nogil=True)
+def likeliest(series, codes, held, out):  # type: ignore[no-untyped-def]
+    """`transitions.most_probable_change` of pixels, into (4, pixel), which is 255 where nothing is written.
+
+    Args:
+        held: (transition, class, class), which pairs each counts.
+    """
+    _, count, pixels = series.shape
+    for k in range(pixels):
+        t = np.int64(codes[k]) - 1
+        if t < 0 or t >= len(held) or series[0, 0, k] == NO_CONFIDENCE or series[1, 0, k] == NO_CONFIDENCE:
+            continue
+        for least in (0, 1):  # in quarters of a step: what a stored 0 stands for where nothing else is left
+            best = 0
+            for i in range(count):
+                for j in range(count):
+                    product = max(4 * int(series[0, i, k]), least) * max(4 * int(series[1, j, k]), least)
+                    if held[t, i, j] != 0 and product > best:
+                        best = product
+                        out[0, k], out[1, k], out[2, k], out[3, k] = 0, 1, i, j
+            if best > 0:
+                break

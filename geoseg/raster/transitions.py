@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoseg.errors import ConfigError
-from geoseg.raster.class_pairs import between
+from geoseg.raster.class_pairs import between, likeliest
 from geoseg.raster.class_sequences import changes, expand, probabilities, viterbi
 from geoseg.raster.coding import UNOBSERVED
 from geoseg.raster.named_transitions import Pairs
@@ -115,7 +115,7 @@ def transition_probability(series: NDArray[np.uint8], named: Sequence[Pairs], pr
         (transition, height, width); 255 where fewer than two dates are observed.
     """
     out = np.empty((len(named), series[0, 0].size), np.uint8)
-    if len(series) == 2 and (prior.weights[0, 1] == 1).all():
+    if _two_independent(series, prior):
         before, after = np.stack([p.before for p in named]), np.stack([p.after for p in named])
         between(_flat(series), before, after, out)
         return out.reshape(len(named), *series.shape[2:])
@@ -143,7 +143,10 @@ def most_probable_change(
         width); 255 where there is no code, or fewer than two dates are observed.
     """
     out = np.full((4, code.size), 255, np.uint8)
-    changes(_flat(series), code.ravel(), _tables(named), _scaled(prior), out)
+    if _two_independent(series, prior):
+        likeliest(_flat(series), code.ravel(), _tables(named), out)
+    else:
+        changes(_flat(series), code.ravel(), _tables(named), _scaled(prior), out)
     first, last, before, after = out.reshape(4, *code.shape)
     return first, last, before, after
 
@@ -183,6 +186,11 @@ def _scaled(prior: Prior) -> NDArray[np.float64]:
     """Weights of at most one: products over many dates stay in range. By a power of two, so that ties stay ties."""
     scaled: NDArray[np.float64] = prior.weights * 2.0 ** -np.ceil(np.log2(prior.weights.max()))
     return scaled
+
+
+def _two_independent(series: NDArray[np.uint8], prior: Prior) -> bool:
+    """Whether products of sums will do."""
+    return len(series) == 2 and bool((prior.weights[0, 1] == 1).all())
 
 
 def _flat(series: NDArray[np.uint8]) -> NDArray[np.uint8]:
