@@ -100,7 +100,7 @@ def maps(folder: Path) -> None:
     """Maps of change."""
     since = time.perf_counter()
     with guarded([folder / date for date in DATES]) as series:
-        made = ChangeMap(series, rules_for(series, Change()))
+        made = ChangeMap(series, rules_for(series, Change()), scratch=folder)
         look = {"nodata": 255}
         print(f"events {time.perf_counter() - since:.1f} s", file=sys.stderr)
         with (

@@ -271,6 +271,19 @@ def paint(out, runs, value):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def cover(out, runs, most):  # type: ignore[no-untyped-def]
+    """Writes 1 into the runs of `out`, (height, width), and into what lies between them or at an edge and is no longer
+    than `most` pixels."""
+    for row in range(len(runs.begin) - 1):
+        col = 0
+        for n in range(runs.begin[row], runs.begin[row + 1] + 1):
+            within = n < runs.begin[row + 1]
+            start, stop = (runs.start[n], runs.stop[n]) if within else (out.shape[1], out.shape[1])
+            out[row, col if start - col <= most else start : stop] = 1
+            col = stop
+
+
+@njit(cache=True, nogil=True)
 def area_where(runs, where, factors):  # type: ignore[no-untyped-def]
     """Area of the pixels of runs that are True in `where`, (height, width), whole units."""
     total = 0

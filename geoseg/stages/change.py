@@ -50,7 +50,7 @@ def change(folders: Sequence[Path], out: Path, asked: Change, rows: int | None =
                 "step that a map of events can tell apart; name fewer of either"
             )
         remove(out / CHANGE_FIGURES)  # of an earlier run: it would call the new files changed
-        made = ChangeMap(series, rules, rows)
+        made = ChangeMap(series, rules, rows, out)
         known = write_rasters(made, series, rules, out)
         with ExitStack() as files:
             names = [name for name in change_files(dates) if name.endswith(".tif")]

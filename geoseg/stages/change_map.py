@@ -7,14 +7,16 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geoseg.grid.window import Window
+from geoseg.io.strip_file import StripFile
 from geoseg.raster.change_events import Events, Totals, halo, settle, wide
-from geoseg.raster.change_runs import Factors, Runs, above, area_where, paint, within
+from geoseg.raster.change_runs import Factors, Runs, above, area_where, cover, paint, within
 from geoseg.raster.coding import CONFIDENCE_STEPS, OUTSIDE
 from geoseg.raster.transitions import expanded, most_probable_change, transition_probability
 from geoseg.stages.change_guard import Series
@@ -28,6 +30,7 @@ NO_CHANGE = 0
 WITHIN_ERROR = 253  # probable change that is narrower than the registration error
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)  # probabilities that the sensitivity is told for
 _THREADS = 2
+_MANY = 0.2  # share of pixels: to keep what is known of more is no less work than to read it again
 _MOST = 2.0**58  # units of area in a map: sums have room for 32 times that
 
 
@@ -80,17 +83,21 @@ class Sums:
 class ChangeMap:
     """Maps transitions. Memory: a few strips, and what `Events` holds. Two threads work on strips.
 
+    All probabilities are read once where there is a place to keep those of the few pixels that may have changed, and
+    else twice.
+
     Args:
         series: the dates.
         rules: what counts.
         rows: of a strip. Nothing that is mapped or summed depends on it.
+        scratch: folder with room for two bytes a pixel; None: without.
 
     Attributes:
         sensitivity: (transition, threshold, 2) m2 of change from each of `THRESHOLDS` on that is not narrower than the
             registration error; second, of its 4-connected parts from the smallest area on.
     """
 
-    def __init__(self, series: Series, rules: Rules, rows: int | None = None) -> None:
+    def __init__(self, series: Series, rules: Rules, rows: int | None = None, scratch: Path | None = None) -> None:
         self._series, self._rules = series, rules
         self._windows = list(series.strips(rows))
         self._area = PixelArea(series.geobox.crs.proj, series.geobox.transform, series.geobox.shape)
@@ -101,6 +108,8 @@ class ChangeMap:
         self._events = [Events(smallest, columns) for _ in rules.named]
         self._totals = [[Totals(smallest) for _ in THRESHOLDS] for _ in rules.named]
         self._narrow: dict[int, list[Runs]] = {}
+        self._known = None if scratch is None else StripFile(scratch)
+        self._smallest = smallest
         self._sums = ChangeSums(kinds, len(series.dates), len(series.entries))
         self._whole = np.zeros(kinds, np.int64)
         self._find()
@@ -149,17 +158,23 @@ class ChangeMap:
         top = max(0, window.row_off - halo(width))
         bottom = min(height, window.bottom + halo(width))
         rows = window.row_off - top, window.bottom - top
-        probs = self._read(Window(0, top, window.width, bottom - top))[2]
-        factors, narrow = self._factors(window), []
+        _, series, probs = self._read(Window(0, top, window.width, bottom - top))
+        factors, narrow, grown = self._factors(window), [], []
         steps = [round(t * CONFIDENCE_STEPS) for t in THRESHOLDS]
         for p, events, totals in zip(probs, self._events, self._totals, strict=True):
             found = _by_threshold(p, {rules.grow, *steps}, width, rows)
             (kept, rest), core = found[rules.grow], p[slice(*rows)]
             events.add(number, kept, core, rules.seed, factors)
+            grown.append(kept)
             narrow.append(within(core, rest, rules.seed))
             for total, least in zip(totals, steps, strict=True):
                 total.add(number, found[least][0], factors)
         self._narrow[number] = narrow
+        if self._known is not None:
+            most = int(self._smallest / factors.rows.min())
+            kept_pixels = _few(grown, most, series, probs, slice(*rows))
+            if kept_pixels is not None:
+                self._known.put(number, kept_pixels)
 
     def _surround(self, number: int) -> None:
         factors = self._factors(self._windows[number])
@@ -168,18 +183,54 @@ class ChangeMap:
 
     def _strip(self, number: int) -> tuple[Strip, NDArray[np.uint8], NDArray[np.int64]]:
         """A strip of the map, the classes of all dates, and the area of each transition's events."""
-        window, rules = self._windows[number], self._rules
-        classes, series, probs = self._read(window)
+        window = self._windows[number]
+        known = None if self._known is None else self._known.get(number)
+        if known is None:
+            classes, series, probs = self._read(window)
+            places, highest = None, probs
+        else:
+            with self._lock:
+                classes = self._series.classes(window)
+            packed, highest, series, probs = known
+            places = np.flatnonzero(np.unpackbits(packed, count=highest.size))
         code = np.zeros(window.shape, np.uint8)
         for runs in self._narrow.pop(number):
             paint(code, runs, WITHIN_ERROR)
         found = [events.of_strip(number) for events in self._events]
         for value in range(len(found), 0, -1):
             paint(code, found[value - 1], value)
-        probability = settle(code, probs, classes)
+        probability = settle(code, highest, classes)
         factors, inside = self._factors(window), probability != OUTSIDE
         whole = np.array([area_where(runs, inside, factors) for runs in found], np.int64)
-        return Strip(window, code, probability, *_steps(series, code, rules)), classes, whole
+        steps = self._steps(code, probability, series, probs, places)
+        return Strip(window, code, probability, *steps), classes, whole
+
+    def _steps(
+        self,
+        code: NDArray[np.uint8],
+        probability: NDArray[np.uint8],
+        series: NDArray[np.uint8],
+        probs: NDArray[np.uint8],
+        places: NDArray[np.intp] | None,
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+        """`most_probable_change` of the few pixels that changed; into `probability`, that of what is mapped.
+
+        Args:
+            series, probs: of all pixels, or of those of `places`, which are their numbers, row by row.
+        """
+        changed = np.flatnonzero((code - np.uint8(1)) < len(probs))
+        at = changed
+        if places is not None:
+            at = np.searchsorted(places, changed)
+            assert np.array_equal(places[at], changed)  # events lie in what was kept
+        codes = code.ravel()[changed]
+        probability.ravel()[changed] = probs.reshape(len(probs), -1)[codes - 1, at]
+        few = series.reshape(*series.shape[:2], -1)[:, :, at]
+        found = most_probable_change(few[..., None], codes[:, None], self._rules.named, self._rules.prior)
+        out = np.full((len(found), code.size), 255, np.uint8)
+        out[:, changed] = np.stack(found)[..., 0]
+        first, last, before, after = out.reshape(-1, *code.shape)
+        return first, last, before, after
 
     def _read(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
         """Classes (date, height, width), probabilities of classes (date, class, height, width) and of transitions,
@@ -221,15 +272,25 @@ def _by_threshold(
     return found
 
 
-def _steps(
-    series: NDArray[np.uint8], code: NDArray[np.uint8], rules: Rules
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
-    """`most_probable_change` of the few pixels that changed."""
-    places = np.flatnonzero((code - np.uint8(1)) < len(rules.named))
-    dates, classes = series.shape[:2]
-    few = series.reshape(dates, classes, -1)[:, :, places]
-    found = most_probable_change(few[..., None], code.ravel()[places][:, None], rules.named, rules.prior)
-    out = np.full((len(found), code.size), 255, np.uint8)
-    out[:, places] = np.stack(found)[..., 0]
-    first, last, before, after = out.reshape(-1, *code.shape)
-    return first, last, before, after
+def _few(
+    grown: list[Runs], most: int, series: NDArray[np.uint8], probs: NDArray[np.uint8], rows: slice
+) -> tuple[NDArray[np.uint8], ...] | None:
+    """What is known of the pixels of `rows` that any event or a hole in one may hold; None if they are many.
+
+    Args:
+        grown: runs that events are made of, by transition.
+        most: pixels that a hole may have.
+
+    Returns:
+        Which pixels, as bits; highest probability, (1, height, width); probabilities of classes, (date, class, pixel),
+        and of transitions, (transition, pixel).
+    """
+    core = probs[:, rows]
+    held = np.zeros(core.shape[1:], np.uint8)
+    for runs in grown:
+        cover(held, runs, most)
+    row, col = np.divmod(np.flatnonzero(held), held.shape[1])
+    if len(row) > _MANY * held.size:
+        return None
+    highest = core.max(axis=0, keepdims=True)
+    return np.packbits(held), highest, series[:, :, rows][:, :, row, col], core[:, row, col]
