@@ -34,7 +34,7 @@ from geoseg.town.plan import plan_town
 CLASSES = ("building", "land", "road", "vegetation", "water")
 NAMED = [NamedTransition.model_validate({"name": "clearing", "from": ["vegetation"], "to": ["land"]}), "urbanization"]
 HELD_OUT = 5  # the town that temperatures are fitted on
-GROWS = (0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.05)
+GROWS = (0.5, 0.475, 0.45, 0.425, 0.4, 0.375, 0.35, 0.325, 0.3, 0.25, 0.2, 0.15, 0.1, 0.05)
 
 
 @dataclass(frozen=True)
