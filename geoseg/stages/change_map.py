@@ -192,7 +192,7 @@ class ChangeMap:
             with self._lock:
                 classes = self._series.classes(window)
             packed, highest, series, probs = known
-            places = np.flatnonzero(np.unpackbits(packed, count=highest.size))
+            places = np.flatnonzero(np.unpackbits(packed, count=highest.size).view(bool))
         code = np.zeros(window.shape, np.uint8)
         for runs in self._narrow.pop(number):
             paint(code, runs, WITHIN_ERROR)
@@ -289,7 +289,7 @@ def _few(
     held = np.zeros(core.shape[1:], np.uint8)
     for runs in grown:
         cover(held, runs, most)
-    row, col = np.divmod(np.flatnonzero(held), held.shape[1])
+    row, col = np.divmod(np.flatnonzero(held.view(bool)), held.shape[1])
     if len(row) > _MANY * held.size:
         return None
     highest = core.max(axis=0, keepdims=True)
