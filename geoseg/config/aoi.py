@@ -202,7 +202,7 @@ class Change(Section):
     matrix: dict[str, dict[str, Annotated[float, Field(ge=0, le=1)]]] | Literal["auto"] = Field(
         default="auto",
         description="for each class, the probability of each class at the next date; auto: two dates are independent, "
-        "in a longer series a class stays with 0.99 a year",
+        "in a longer series to stay is 20 times as probable as any one other class",
     )
     plain: bool = Field(default=False, description="true: the mapped classes are compared, and nothing else counts")
     simplify: float = Field(default=1.0, ge=0, le=20, description="pixels that the outline of an event may be off")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated, Final, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from geoseg.config.values import Section
 from geoseg.errors import ConfigError
@@ -25,6 +25,15 @@ class NamedTransition(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")] = Field(description="as it stands in results")
     before: list[str] = Field(default=[], alias="from", description="classes before; none: all but those under to")
     after: list[str] = Field(default=[], alias="to", description="classes after; none: all but those under from")
+
+    @field_validator("name")
+    @classmethod
+    def _free(cls, name: str) -> str:
+        if name == "unobserved":
+            raise ValueError(
+                "a transition cannot be called unobserved, as maps call what nobody saw; give another name"
+            )
+        return name
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,16 +70,19 @@ def markov(matrices: NDArray[np.float64], shares: NDArray[np.float64]) -> Prior:
     return Prior(weights)
 
 
-def persistent(years: NDArray[np.float64], count: int, stay: float = 0.99) -> NDArray[np.float64]:
-    """Matrices for `markov`, (date - 1, class, class), of classes that stay with `stay` a year and else change evenly.
+def persistent(steps: int, count: int, odds: float = 20.0) -> NDArray[np.float64]:
+    """Matrices for `markov`, (step, class, class): to stay is `odds` times as probable as any one other class.
+
+    The odds are those of a step between two dates and not of a year, so that a series does not believe its first and
+    last date less the closer they are to the others.
 
     Args:
-        years: (date - 1,) between neighbours in time.
+        steps: from each date to the next.
         count: of classes, two or more.
-        stay: probability, above 0 and at most 1.
+        odds: above 0.
     """
-    same = np.power(stay, np.asarray(years, np.float64))[:, None, None]
-    return np.asarray(np.where(np.eye(count, dtype=bool), same, (1 - same) / (count - 1)))
+    matrix = np.where(np.eye(count, dtype=bool), odds, 1.0)
+    return np.broadcast_to(matrix / matrix.sum(axis=1, keepdims=True), (steps, count, count))
 
 
 def expanded(classes: NDArray[np.uint8], confidence: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:

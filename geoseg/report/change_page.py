@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date as Date
+from itertools import pairwise
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -18,14 +19,14 @@ from geoseg.report.evaluation import png_uri
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Change between two dates: area in m2, and events."""
+    """Change between two dates: area in m2, events, and m2 of ground that both show and no date between them."""
 
     first: Date
     last: Date
     years: float
     area: float
     events: int
-    unobserved: float
+    compared: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +102,33 @@ def page(shown: ChangePage) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A period in a chart of unit width and height: its area is what changed."""
+    """Time between two dates in a chart of unit width and height.
+
+    Args:
+        left, width, height: its area is what changed.
+        first, last: dates.
+        rate: m2 a year.
+        end: whether one date alone tells what was before, or after.
+    """
 
     left: float
     width: float
     height: float
-    period: Period
+    first: Date
+    last: Date
+    rate: float
+    end: bool
 
 
 def bars(periods: Sequence[Period]) -> list[Bar]:
-    """Change a year, over time; the tallest bar has height 1, or all have none."""
-    start, end = periods[0].first, periods[-1].last
-    days = (end - start).days
-    top = max(p.area / p.years for p in periods) or 1.0
+    """Change a year, over time; the tallest bar has height 1, or all have none. Periods may overlap: rates add up."""
+    edges = sorted({p.first for p in periods} | {p.last for p in periods})
+    spans = list(pairwise(edges))
+    rates = [sum(p.area / p.years for p in periods if p.first <= one and two <= p.last) for one, two in spans]
+    top, days = max(rates) or 1.0, (edges[-1] - edges[0]).days
     return [
-        Bar((p.first - start).days / days, (p.last - p.first).days / days, p.area / p.years / top, p) for p in periods
+        Bar((one - edges[0]).days / days, (two - one).days / days, rate / top, one, two, rate, k in (0, len(spans) - 1))
+        for k, ((one, two), rate) in enumerate(zip(spans, rates, strict=True))
     ]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from geoseg.config import Change
@@ -16,9 +15,10 @@ from geoseg.report.change_page import page
 from geoseg.report.styles import events_qml
 from geoseg.stages.change_guard import guarded
 from geoseg.stages.change_layer import KINDS, EventLayer
-from geoseg.stages.change_map import ChangeMap, rules_for
-from geoseg.stages.change_rasters import named_entries, write_rasters
+from geoseg.stages.change_map import ChangeMap
+from geoseg.stages.change_rasters import named_entries, write_dates, write_rasters
 from geoseg.stages.change_report import shown
+from geoseg.stages.change_rules import rules_for
 from geoseg.stages.change_tables import ChangeResults, write_tables
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,8 @@ def change(folders: Sequence[Path], out: Path, asked: Change, rows: int | None =
         DataError: maps that cannot be compared: see `geoseg.stages.change_guard`.
         MachineError: the disk is full or failing, or there is more change than can be traced.
     """
+    if any(out.resolve() == folder.resolve() for folder in folders):
+        raise ConfigError(f"{out} holds a map that is compared; name another folder for what comes of it")
     with guarded(folders) as series:
         rules = rules_for(series, asked)
         dates = len(series.dates)
@@ -52,10 +54,9 @@ def change(folders: Sequence[Path], out: Path, asked: Change, rows: int | None =
         remove(out / CHANGE_FIGURES)  # of an earlier run: it would call the new files changed
         made = ChangeMap(series, rules, rows, out)
         known = write_rasters(made, series, rules, out)
-        with ExitStack() as files:
-            names = [name for name in change_files(dates) if name.endswith(".tif")]
-            mapped, probability, *dated = (files.enter_context(open_raster(out / name)) for name in names)
-            layer = EventLayer(mapped, probability, dated[0] if dated else None, known, series, rules, rows)
+        with open_raster(out / "change.tif") as mapped, open_raster(out / "change_probability.tif") as probability:
+            layer = EventLayer(mapped, probability, known, series, rules, rows)
+            write_dates(layer, series, out)
             events = layer.write(out / "events", asked.simplify, events_qml(named_entries(rules)))
         results = ChangeResults(series, rules, asked, made.sums, made.sensitivity, events)
         figures = write_tables(results, out)

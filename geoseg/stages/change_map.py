@@ -31,6 +31,7 @@ WITHIN_ERROR = 253  # probable change that is narrower than the registration err
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)  # probabilities that the sensitivity is told for
 _THREADS = 2
 _MANY = 0.2  # share of pixels: to keep what is known of more is no less work than to read it again
+_ALL = 2**62  # more units of area than any map has
 _MOST = 2.0**58  # units of area in a map: sums have room for 32 times that
 
 
@@ -62,6 +63,8 @@ class Sums:
 
     Attributes:
         mapped: (date, class) of ground that two dates or more show, by its class on each.
+        source: (date, date, class) of ground that was seen on two dates and on none between them, by its class on the
+            first of them: what can change between the two.
         unobserved: (date,) inside, but not seen on that date.
         events: (transition, date, class, class) of what is mapped, by the date that first shows it and the classes
             before and after.
@@ -72,6 +75,7 @@ class Sums:
     """
 
     mapped: NDArray[np.float64]
+    source: NDArray[np.float64]
     unobserved: NDArray[np.float64]
     events: NDArray[np.float64]
     whole: NDArray[np.float64]
@@ -103,7 +107,7 @@ class ChangeMap:
         self._area = PixelArea(series.geobox.crs.proj, series.geobox.transform, series.geobox.shape)
         self._lock = Lock()  # of the open maps and of `_area`
         self._unit = self._area_unit()
-        smallest = round(rules.smallest / self._unit)
+        smallest = min(round(rules.smallest / self._unit), _ALL)
         kinds, columns = len(rules.named), series.geobox.shape.x
         self._events = [Events(smallest, columns) for _ in rules.named]
         self._totals = [[Totals(smallest) for _ in THRESHOLDS] for _ in rules.named]
@@ -119,7 +123,7 @@ class ChangeMap:
     def sums(self) -> Sums:
         """Areas, after going through `strips` once."""
         s, unit = self._sums, self._unit
-        parts = (s.mapped * unit, s.unobserved * unit, s.events * unit, self._whole * unit)
+        parts = (s.mapped * unit, s.source * unit, s.unobserved * unit, s.events * unit, self._whole * unit)
         return Sums(*parts, s.observed * unit, s.never * unit, s.within_error * unit)
 
     def strips(self) -> Iterator[Strip]:

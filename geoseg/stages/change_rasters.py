@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from geoseg.io.cog import Colour, cog_writer
 from geoseg.io.commit import remove, write_text
-from geoseg.io.pixel_file import PixelFile
+from geoseg.io.strip_file import StripFile
 from geoseg.raster.coding import NO_CONFIDENCE, OUTSIDE, UNOBSERVED
 from geoseg.report.styles import ClassEntry, confidence_qml, landcover_qml, time_colours
 from geoseg.stages.change_guard import Series
-from geoseg.stages.change_map import NO_CHANGE, WITHIN_ERROR, ChangeMap, Rules, Strip
+from geoseg.stages.change_layer import EventLayer
+from geoseg.stages.change_map import NO_CHANGE, WITHIN_ERROR, ChangeMap
+from geoseg.stages.change_rules import Rules
 
 _COLOURS: Final = {
     "deforestation": "#d7301f",
@@ -29,43 +27,51 @@ _OTHERS: Final = ("#e6550d", "#756bb1", "#31a354", "#dd1c77", "#3182bd", "#8c6d3
 _UNOBSERVED: Final = (UNOBSERVED, "unobserved", "#808080")
 
 
-def write_rasters(made: ChangeMap, series: Series, rules: Rules, out: Path) -> PixelFile:
-    """Writes `change.tif`, `change_probability.tif`, for three dates or more `change_date.tif`, and their styles.
+def write_rasters(made: ChangeMap, series: Series, rules: Rules, out: Path) -> StripFile:
+    """Writes `change.tif`, `change_probability.tif` and their styles.
 
     Returns:
-        Of each changed pixel, in the strips of the series: the date before, the class before and the class after, by
-        index, of the most probable sequence.
+        Of each changed pixel, in the strips of the map: `geoseg.stages.change_layer.KNOWN`, of the most probable
+        sequence.
 
     Raises:
         MachineError: the disk is full or failing.
     """
-    entries, dates = change_entries(rules), date_entries(series)
-    known, several = PixelFile(out), len(series.dates) > 2
-    with ExitStack() as files:
-
-        def writer(name: str, **look: Any) -> Any:
-            return files.enter_context(cog_writer(out / f"{name}.tif", series.geobox, **look))
-
-        change = writer("change", **_palette(entries, "change"), tags=_tags(series, entries))
-        about = "probability of the mapped transition, elsewhere of the most probable one, x 250"
-        look = {"nodata": NO_CONFIDENCE, "overviews": "average", "descriptions": (about,)}
-        probability = writer("change_probability", **look, tags=_tags(series))
-        date = writer("change_date", **_palette(dates, "first seen"), tags=_tags(series, dates)) if several else None
-        for strip in made.strips():
+    entries, known = change_entries(rules), StripFile(out)
+    about = "probability of the mapped transition, elsewhere of the most probable one, x 250"
+    look: dict[str, Any] = {"nodata": NO_CONFIDENCE, "overviews": "average", "descriptions": (about,)}
+    with (
+        cog_writer(
+            out / "change.tif", series.geobox, **_palette(entries, "change"), tags=_tags(series, entries)
+        ) as one,
+        cog_writer(out / "change_probability.tif", series.geobox, **look, tags=_tags(series)) as two,
+    ):
+        for number, strip in enumerate(made.strips()):
+            one.write(strip.window, strip.code)
+            two.write(strip.window, strip.probability)
             changed = (strip.code >= 1) & (strip.code <= len(rules.named))
-            change.write(strip.window, strip.code)
-            probability.write(strip.window, strip.probability)
-            if date is not None:
-                date.write(strip.window, _date_code(strip, changed))
-            known.add(changed, (strip.first, strip.before, strip.after))
+            known.put(number, [layer[changed] for layer in (strip.first, strip.last, strip.before, strip.after)])
     write_text(out / "change.qml", landcover_qml(entries))
     write_text(out / "change_probability.qml", confidence_qml())
-    if several:
-        write_text(out / "change_date.qml", landcover_qml(dates))
-    else:
+    return known
+
+
+def write_dates(events: EventLayer, series: Series, out: Path) -> None:
+    """Writes `change_date.tif` and its style for a series; removes those of an earlier one for two dates.
+
+    Raises:
+        MachineError: the disk is full or failing.
+    """
+    if len(series.dates) == 2:
         for name in ("change_date.tif", "change_date.tif.aux.xml", "change_date.qml"):
             remove(out / name)
-    return known
+        return
+    entries = date_entries(series)
+    look = _palette(entries, "first seen")
+    with cog_writer(out / "change_date.tif", series.geobox, **look, tags=_tags(series, entries)) as file:
+        for window, date in events.dates():
+            file.write(window, date)
+    write_text(out / "change_date.qml", landcover_qml(entries))
 
 
 def named_entries(rules: Rules) -> list[ClassEntry]:
@@ -92,12 +98,6 @@ def date_entries(series: Series) -> list[ClassEntry]:
     shades = time_colours(len(later))
     named = [(k, str(d.date), shade) for k, (d, shade) in enumerate(zip(later, shades, strict=True), start=1)]
     return [(NO_CHANGE, "no change", "#f2f2f2"), *named, _UNOBSERVED]
-
-
-def _date_code(strip: Strip, changed: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Index of the date that first shows the change; 0 without any."""
-    code = np.where(strip.code >= UNOBSERVED, strip.code, NO_CHANGE)
-    return np.where(changed, strip.last, code).astype(np.uint8)
 
 
 def _palette(entries: list[ClassEntry], about: str) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def _lines(results: ChangeResults) -> Iterator[TransitionLine]:
     names, found = results.series.names, list(intervals(results))
     for k, (pairs, (_, name, colour)) in enumerate(zip(results.rules.named, named_entries(results.rules), strict=True)):
         periods = [
-            Period(i.first, i.last, i.years, i.area, i.events, i.unobserved) for i in found if i.transition == name
+            Period(i.first, i.last, i.years, i.area, i.events, i.compared) for i in found if i.transition == name
         ]
         yield TransitionLine(
             name=name,
@@ -74,9 +74,10 @@ def _method(results: ChangeResults) -> dict[str, str]:
     return {
         "probabilities": assumption(results),
         "events": f"connected pixels of probability {rules.grow / CONFIDENCE_STEPS:g} and more that reach "
-        f"{rules.seed / CONFIDENCE_STEPS:g} somewhere and cover at least {rules.smallest:,.0f} m²; smaller holes in "
-        "them are filled",
-        "registration": f"{told}. Probable change narrower than {rules.width + 1} pixels is set aside",
+        f"{rules.seed / CONFIDENCE_STEPS:g} somewhere and cover at least "
+        f"{'9 pixels' if asked.min_area == 'auto' else f'{rules.smallest:,.0f} m²'}; smaller holes in them are filled",
+        "registration": f"{told}. Probable change that nowhere holds a square of {rules.width + 1} x {rules.width + 1} "
+        "pixels is set aside: edges that do not lie quite right look like it, and so do single doubtful pixels",
         "precedence": "where several transitions hold, the first of them is mapped: "
         + ", ".join(pairs.name for pairs in rules.named),
         "areas": "of pixels on the ellipsoid; what was not observed is in none of them",

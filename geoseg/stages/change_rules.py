@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -24,7 +23,6 @@ SMALL = 9  # pixels: the smallest event, unless the analyst says otherwise
 _WINDOWS = 36  # compared for the shift
 _STILL = 0.1  # pixels: a reach below this moves no edge by a pixel
 _EDGE = 0.5  # pixels that the edge of a class is off on a map even where the map lies right
-_YEAR = 365.25  # days
 _SUM = 1e-3  # that a row of stated probabilities may be off one
 
 
@@ -79,14 +77,19 @@ def rules_for(series: Series, asked: Change) -> Rules:
 
 
 def _prior(series: Series, asked: Change) -> tuple[Prior, Literal["independent", "persistent", "stated"]]:
+    """How classes follow each other.
+
+    A chain starts from equal shares of the classes, not from those of the map: the more a map lacks a class, the more a
+    faint sign of it would count, date after date, and what a pixel is would hang on where the area ends.
+    """
     dates, count = len(series.dates), len(series.entries)
+    even = np.full(count, 1 / count)
     if asked.matrix != "auto":
         matrix = _matrix(asked.matrix, series.names)
-        return markov(np.stack([matrix] * (dates - 1)), _shares(series)), "stated"
+        return markov(np.stack([matrix] * (dates - 1)), even), "stated"
     if dates == 2:
         return independent(dates, count), "independent"
-    years = [(two.date - one.date).days / _YEAR for one, two in pairwise(series.dates)]
-    return markov(persistent(np.array(years), count), _shares(series)), "persistent"
+    return markov(persistent(dates - 1, count), even), "persistent"
 
 
 def _matrix(stated: dict[str, dict[str, float]], names: list[str]) -> NDArray[np.float64]:
@@ -115,15 +118,6 @@ def _pixel(series: Series) -> float:
     height, width = series.geobox.shape
     area = PixelArea(series.geobox.crs.proj, series.geobox.transform, series.geobox.shape)
     return float(area(Window(width // 2, height // 2, 1, 1))[0, 0]) * 0.99
-
-
-def _shares(series: Series) -> NDArray[np.float64]:
-    """Of each class on the first date, of all that it shows."""
-    count = np.zeros(256, np.int64)
-    for window in series.strips():
-        count += np.bincount(series.classes(window)[0].ravel(), minlength=256)
-    seen = count[: len(series.entries)]
-    return seen / seen.sum()
 
 
 def _shift(pair: Series) -> Shift:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date as Date
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,16 +14,18 @@ import pandas
 from numpy.typing import NDArray
 
 from geoseg.config import Change
+from geoseg.io.commit import sha256
 from geoseg.io.text_table import Cell, write_text_table
 from geoseg.raster.coding import CONFIDENCE_STEPS
 from geoseg.raster.registration import Shift
-from geoseg.stages.change_guard import Series
-from geoseg.stages.change_map import THRESHOLDS, Rules, Sums
+from geoseg.stages.change_guard import DatedMap, Series
+from geoseg.stages.change_map import THRESHOLDS, Sums
+from geoseg.stages.change_rules import Rules
 from geoseg.stats.rates import rates, years_between
 
 _ANNUAL: Final = (
     *("first_date", "last_date", "years", "transition", "events", "area_m2", "m2_per_year", "from_m2"),
-    *("share_per_year", "rate_fao", "rate_puyravaud", "unobserved_m2"),
+    *("share_per_year", "gross_rate_fao", "gross_rate_puyravaud", "compared_m2", "dates_before", "dates_after"),
 )
 _SENSITIVITY: Final = ("transition", "threshold", "area_m2", "area_from_min_area_m2", "mapped_m2")
 
@@ -48,16 +51,18 @@ class ChangeResults:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A transition between two dates that follow each other.
+    """A transition between two dates on ground that no date between them shows.
 
     Args:
         transition: its name.
-        first, last: dates; events of the interval were first seen on the last.
+        first, last: dates: on the one most of an event's ground was last seen as it was, on the other changed.
         years: between them.
         events: how many.
         area: of them, m2.
-        source: m2 of ground that the first map shows in the classes that the transition starts from.
-        unobserved: m2 that the last map does not show.
+        source: m2 of that ground that the first map shows in the classes that the transition starts from.
+        compared: m2 of that ground.
+        before, after: number of dates up to the first, and from the last on: what is told from one of either alone is
+            less sure.
     """
 
     transition: str
@@ -67,27 +72,25 @@ class Interval:
     events: int
     area: float
     source: float
-    unobserved: float
+    compared: float
+    before: int
+    after: int
 
 
 def intervals(results: ChangeResults) -> Iterator[Interval]:
-    """Each transition in each interval, by date, then transition."""
-    dates = [dated.date for dated in results.series.dates]
-    for step in range(1, len(dates)):
-        first, last = dates[step - 1], dates[step]
+    """Each transition between each two dates that follow each other on some ground, by date, then transition."""
+    dates, source = [dated.date for dated in results.series.dates], results.sums.source
+    groups = results.events.groupby(["first_date", "last_date", "transition"])["area_m2"].agg(["size", "sum"])
+    for a, b in combinations(range(len(dates)), 2):
+        compared = float(source[a, b].sum())
         for pairs in results.rules.named:
-            found = results.events
-            here = found[(found["transition"] == pairs.name) & (found["last_date"] == last.isoformat())]
-            yield Interval(
-                pairs.name,
-                first,
-                last,
-                years_between(first, last),
-                len(here),
-                float(here["area_m2"].sum()),
-                float(results.sums.mapped[step - 1][pairs.before].sum()),
-                float(results.sums.unobserved[step]),
-            )
+            key = dates[a].isoformat(), dates[b].isoformat(), pairs.name
+            count, area = groups.loc[key] if key in groups.index else (0, 0.0)
+            if b > a + 1 and not compared and not count:
+                continue
+            years, start = years_between(dates[a], dates[b]), float(source[a, b][pairs.before].sum())
+            dated = (a + 1, len(dates) - b)
+            yield Interval(pairs.name, dates[a], dates[b], years, int(count), float(area), start, compared, *dated)
 
 
 def write_tables(results: ChangeResults, out: Path) -> dict[str, Any]:
@@ -98,12 +101,14 @@ def write_tables(results: ChangeResults, out: Path) -> dict[str, Any]:
 
 
 def _annual(found: Interval) -> list[Cell]:
-    """A row: rates are those of the classes that the transition starts from, if nothing else happened to them."""
-    rate = rates(found.source, max(0.0, found.source - found.area), found.years)
+    """A row. Rates are gross: of the ground that the transition starts from, if nothing else happened to it."""
+    left = found.source - found.area
+    rate = rates(found.source, left if left >= 0 else None, found.years)
     per_year, share = found.area / found.years, None if rate.simple is None else -rate.simple
     return [
         *(found.first.isoformat(), found.last.isoformat(), found.years, found.transition, found.events, found.area),
-        *(per_year, found.source, share, rate.compound, rate.continuous, found.unobserved),
+        *(per_year, found.source, share, rate.compound, rate.continuous),
+        *(found.compared, found.before, found.after),
     ]
 
 
@@ -129,6 +134,8 @@ def figures(results: ChangeResults) -> dict[str, Any]:
             "grow_probability": rules.grow / CONFIDENCE_STEPS,
             "min_area_m2": rules.smallest,
         },
+        "settings": results.asked.model_dump(mode="json"),
+        "maps": [_origin(dated) for dated in series.dates],
         "registration": {
             "shifts_px": [None if shift is None else _shift(shift) for shift in rules.shifts],
             "stated_px": None if results.asked.registration == "auto" else results.asked.registration,
@@ -162,26 +169,29 @@ def assumption(results: ChangeResults) -> str:
     known = (
         ""
         if whole
-        else (
-            " Only the probability of the mapped class is known of some dates; the rest is spread evenly over the "
-            "others."
-        )
+        else " Not every date has probs.tif, so only the probability of the mapped class counts; the rest is spread "
+        "evenly over the other classes."
     )
-    if len(results.series.dates) == 2 and results.asked.matrix == "auto":
+    if results.rules.chain == "independent":
         return (
-            "The two dates are independent: the probability of a class before and a class after is the product of both "
+            "The dates are independent: the probability of a class before and a class after is the product of both "
             f"dates' probabilities.{known}"
         )
-    chain = (
-        "a class stays with a probability of 0.99 a year and else becomes any other"
-        if results.asked.matrix == "auto"
-        else "classes follow each other from date to date as the transition matrix says"
-    )
+    chain = {
+        "persistent": "to stay is 20 times as probable as any one other class, from each date to the next",
+        "stated": "classes follow each other from date to date as the transition matrix says",
+    }[results.rules.chain]
     return (
-        f"Classes of a pixel are a Markov chain: {chain}. Given the classes, the dates' imagery is independent. The "
-        "probability is that the transition happens between any two dates that follow each other; date and classes are "
-        f"those of the most probable sequence in which it does.{known}"
+        f"Classes of a pixel are a Markov chain: {chain}; it starts from equal shares. Given the classes, the dates' "
+        "imagery is independent. The probability is that the transition happens between any two dates that follow each "
+        f"other; date and classes are those of the most probable sequence in which it does.{known}"
     )
+
+
+def _origin(dated: DatedMap) -> dict[str, Any]:
+    """The files that a date was read from."""
+    files = [raster for raster in (dated.classes, dated.confidence, dated.probs) if raster is not None]
+    return {"folder": dated.folder.name, "sha256": {raster.path.name: sha256(raster.path) for raster in files}}
 
 
 def _shift(shift: Shift) -> dict[str, Any]:

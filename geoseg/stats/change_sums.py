@@ -20,6 +20,8 @@ class ChangeSums:
 
     Attributes:
         mapped: (date, class) of ground that two dates or more show, by its class on each.
+        source: (date, date, class) of ground that was seen on two dates and on none between them, by its class on the
+            first of them: what can change between the two.
         unobserved: (date,) inside, but not seen on that date.
         events: (transition, date, class, class) of what is mapped, by the date that first shows it and the classes
             before and after.
@@ -28,6 +30,7 @@ class ChangeSums:
 
     def __init__(self, kinds: int, dates: int, classes: int) -> None:
         self.mapped = np.zeros((dates, classes), np.int64)
+        self.source = np.zeros((dates, dates, classes), np.int64)
         self.unobserved = np.zeros(dates, np.int64)
         self.events = np.zeros((kinds, dates, classes, classes), np.int64)
         self._rest = np.zeros(3, np.int64)
@@ -62,7 +65,7 @@ class ChangeSums:
             code: (height, width) of the map of change.
             step: of each change the index of the date that first shows it, and the classes before and after.
         """
-        _add(*factors, classes, code, *step, self.mapped, self.unobserved, self.events, self._rest)
+        _add(*factors, classes, code, *step, self.mapped, self.source, self.unobserved, self.events, self._rest)
 
 
 @njit(cache=True, nogil=True)
@@ -76,6 +79,7 @@ def _add(
     before: NDArray[Any],
     after: NDArray[Any],
     mapped: NDArray[Any],
+    source: NDArray[Any],
     unobserved: NDArray[Any],
     events: NDArray[Any],
     rest: NDArray[Any],
@@ -107,9 +111,13 @@ def _add(
                 rest[0] += total
             if value == _WITHIN_ERROR:
                 rest[2] += total
+            seen = -1
             for d in range(dates):
                 c = classes[d, row, first]
                 if c >= _UNOBSERVED:
                     unobserved[d] += total
                 elif value != _UNOBSERVED:
                     mapped[d, c] += total
+                    if seen >= 0:
+                        source[seen, d, classes[seen, row, first]] += total
+                    seen = d

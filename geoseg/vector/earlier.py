@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 def nearest_earlier(
     polygons: NDArray[np.object_], kind: NDArray[np.int64], step: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+) -> NDArray[np.int64]:
     """For each polygon the nearest one of its kind and of an earlier step.
 
     Args:
@@ -18,18 +18,17 @@ def nearest_earlier(
         step: (n,) order in time.
 
     Returns:
-        (n,) place of that polygon, -1 without any, the first of several as near; and (n,) distance in the plane's
-        unit, 0 where they touch, NaN without any.
+        (n,) place of that polygon, the first of several as near; -1 without any.
     """
-    found, distance = np.full(len(polygons), -1), np.full(len(polygons), np.nan)
+    found = np.full(len(polygons), -1)
     for one in np.unique(kind):
         for at in np.unique(step[kind == one])[1:]:
             asked = np.flatnonzero((kind == one) & (step == at))
             known = np.flatnonzero((kind == one) & (step < at))
             tree = shapely.STRtree(polygons[known])
-            (query, near), metres = tree.query_nearest(polygons[asked], return_distance=True)
+            query, near = tree.query_nearest(polygons[asked])
             order = np.lexsort((known[near], query))
-            query, near, metres = query[order], near[order], metres[order]
+            query, near = query[order], near[order]
             places, first = np.unique(query, return_index=True)
-            found[asked[places]], distance[asked[places]] = known[near[first]], metres[first]
-    return found, distance
+            found[asked[places]] = known[near[first]]
+    return found

@@ -73,6 +73,31 @@ class RegionStatistics:
         return np.asarray(_modes(self._known, self._counts, self._place, self._stored), np.int64)
 
 
+class RegionRows:
+    """A map of values of regions, made row by row from the top.
+
+    Args:
+        arcs: as traced or after merging regions, not simplified.
+        values: (r,) of each region.
+        rest: value where there is no region.
+        width: of the map, pixels.
+    """
+
+    def __init__(self, arcs: Arcs, values: NDArray[np.uint8], rest: int, width: int) -> None:
+        edges = _edges(arcs.corners, arcs.starts, arcs.left, arcs.right, len(values))[0]
+        self._edges = edges[np.argsort(edges[:, 1], kind="stable")]
+        self._values, self._rest = values, rest
+        self._next, self._row = 0, 0
+        self._line = np.full((width + 1, 2), -2, np.int32)
+
+    def next(self, height: int) -> NDArray[np.uint8]:
+        """The next rows, (height, width)."""
+        out = np.empty((height, len(self._line) - 1), np.uint8)
+        self._next = _paint(out, self._row, self._next, self._edges, self._line, self._values, self._rest)
+        self._row += height
+        return out
+
+
 def border_share(arcs: Arcs, of: NDArray[np.bool_], pixel_width: float, pixel_height: float) -> NDArray[np.float64]:
     """Share of each region's whole border, holes and the map's edge too, that it has with the regions `of`.
 
@@ -150,6 +175,22 @@ def _add(area, confidence, row, at, edges, line, areas, sums, known, counts, pla
                 sums[region] += value
         if region >= 0:
             areas[region] += subtotal
+    return at
+
+
+@njit(cache=True, nogil=True)
+def _paint(out, row, at, edges, line, values, rest):  # type: ignore[no-untyped-def]
+    """Fill some rows with the values of their regions; `at` as in `_add`."""
+    height, width = out.shape
+    for i in range(height):
+        while at < len(edges) and edges[at, 1] == row + i:
+            line[edges[at, 0], 0], line[edges[at, 0], 1] = edges[at, 3], edges[at, 2]
+            at += 1
+        region = -1
+        for col in range(width):
+            if line[col, 1] > row + i:
+                region = line[col, 0]
+            out[i, col] = values[region] if region >= 0 else rest
     return at
 
 

@@ -216,14 +216,24 @@ def test_the_prior_is_bayes_rule():
     assert abs(found.item() / 250 - (at & happened).sum() / at.sum()) < 0.01
 
 
-def test_a_flat_matrix_is_independence_and_no_time_is_no_change():
+def test_a_flat_matrix_is_independence_and_to_stay_has_its_odds():
     rng = np.random.default_rng(1)
     flat = np.tile(rng.dirichlet(np.ones(4)), (3, 4, 1))
     weights = markov(flat, np.full(4, 0.25)).weights
     assert all(np.allclose(weights[a, b], 1) for a, b in itertools.combinations(range(4), 2))
-    assert_allclose(
-        persistent(np.array([0.0, 1, 2]), 3)[:, 0], [[1, 0, 0], [0.99, 0.005, 0.005], [0.9801, 0.00995, 0.00995]]
-    )
+    assert_allclose(persistent(2, 3), np.tile((np.ones((3, 3)) + 19 * np.eye(3)) / 22, (2, 1, 1)))
+
+
+def test_a_class_that_is_hardly_there_is_no_change_and_hides_none():
+    """Faint signs of a rare class add up to nothing, and change is found whatever other classes a model has."""
+    faint = as_series(*([[249, 1, 0]] * 4), *([[212, 38, 0]] * 4))
+    named = pairs_of(["deforestation"], ["forest", "pasture", "water"])
+    even = np.full(3, 1 / 3)
+    assert transition_probability(faint, named, markov(persistent(7, 3), even)).item() < 0.25 * 250
+    clear = as_series(*([[225, 13, 12]] * 4), *([[13, 225, 12]] * 4))
+    assert transition_probability(clear, named, markov(persistent(7, 3), even)).item() > 0.95 * 250
+    late = as_series(*([[240, 5, 5]] * 7), [5, 240, 5])  # nothing after confirms it
+    assert transition_probability(late, named, markov(persistent(7, 3), even)).item() > 0.6 * 250
 
 
 def test_a_series_irons_out_one_doubtful_date():
@@ -262,7 +272,7 @@ def test_many_dates_stay_in_range():
     dates = 60
     series = as_series(*([[2, 1, 247], [247, 1, 2]] * (dates // 2)))
     named = pairs_of(["water_loss", "water_gain"], ["forest", "pasture", "water"])
-    prior = markov(persistent(np.full(dates - 1, 1 / 12), 3), np.full(3, 1 / 3))
+    prior = markov(persistent(dates - 1, 3), np.full(3, 1 / 3))
     assert transition_probability(series, named, prior).max() <= 250
     found = most_probable_change(series, np.ones((1, 1), np.uint8), named, prior)
     assert all(a.item() < dates for a in found)

@@ -19,6 +19,8 @@ LINE = TransitionLine(
 def test_the_area_of_a_bar_is_what_changed():
     one, two = bars(PERIODS)
     assert two.width * two.height / (one.width * one.height) == pytest.approx(4, rel=1e-3)
+    hidden = Period(date(1985, 8, 1), date(2000, 8, 1), 15.0, 15e6, 1, 1e4)  # nobody saw when
+    assert [bar.rate for bar in bars([*PERIODS, hidden])] == [2e6, 3e6]
     assert two.left + two.width == pytest.approx(1) and two.height == 1
     assert [bar.height for bar in bars([Period(date(2019, 5, 1), date(2024, 5, 1), 5.0, 0.0, 0, 0.0)])] == [0]
 

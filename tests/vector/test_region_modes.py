@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy import ndimage
 
-from geoseg.vector.region_stats import RegionStatistics
+from geoseg.vector.region_stats import RegionRows, RegionStatistics
 from geoseg.vector.trace import trace
 
 
@@ -28,3 +28,13 @@ def test_most_frequent_is_the_mode_of_small_and_large_regions(rows):
         expected.append(int(np.bincount(known).argmax()) if len(known) else -1)
     assert_array_equal(statistics.most_frequent(), expected)
     assert -1 in expected
+
+
+@pytest.mark.parametrize("rows", [1, 7, 40])
+def test_rows_are_the_map_again(rows):
+    rng = np.random.default_rng(1)
+    classes = rng.choice([1, 2, 3, 255], (10, 12)).astype(np.uint8).repeat(4, 0).repeat(3, 1)
+    arcs, regions = trace([classes])
+    made = RegionRows(arcs, regions.values, 255, classes.shape[1])
+    again = [made.next(min(rows, len(classes) - row)) for row in range(0, len(classes), rows)]
+    assert_array_equal(np.concatenate(again), classes)
