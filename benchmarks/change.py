@@ -27,7 +27,8 @@ from scipy import ndimage
 from geoseg.config import Change, NamedTransition, resolve
 from geoseg.raster.coding import encode_bands
 from geoseg.stages.change_guard import Series, guarded
-from geoseg.stages.change_map import ChangeMap, rules_for
+from geoseg.stages.change_map import ChangeMap
+from geoseg.stages.change_rules import rules_for
 from geoseg.town.develop import develop
 from geoseg.town.plan import plan_town
 

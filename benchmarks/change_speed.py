@@ -31,7 +31,8 @@ from geoseg.grid.window import Window
 from geoseg.io.cog import cog_writer, finish
 from geoseg.io.rasters import open_raster
 from geoseg.stages.change_guard import guarded
-from geoseg.stages.change_map import ChangeMap, rules_for
+from geoseg.stages.change_map import ChangeMap
+from geoseg.stages.change_rules import rules_for
 
 TILE, BLOCK = 2048, 512
 CLASSES = ("forest", "pasture", "building", "water", "road")

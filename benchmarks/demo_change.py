@@ -27,7 +27,8 @@ from scipy import ndimage
 
 from geoseg.config import Change, NamedTransition, resolve
 from geoseg.stages.change_guard import guarded
-from geoseg.stages.change_map import ChangeMap, rules_for
+from geoseg.stages.change_map import ChangeMap
+from geoseg.stages.change_rules import rules_for
 from geoseg.stages.plan import plan
 from geoseg.stages.predict import predict
 from geoseg.stages.probs import probs

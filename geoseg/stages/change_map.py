@@ -20,11 +20,9 @@ from geoseg.raster.change_runs import Factors, Runs, above, area_where, cover, p
 from geoseg.raster.coding import CONFIDENCE_STEPS, OUTSIDE
 from geoseg.raster.transitions import expanded, most_probable_change, transition_probability
 from geoseg.stages.change_guard import Series
-from geoseg.stages.change_rules import Rules, rules_for
+from geoseg.stages.change_rules import Rules
 from geoseg.stats.change_sums import ChangeSums
 from geoseg.stats.pixel_area import PixelArea
-
-__all__ = ["NO_CHANGE", "THRESHOLDS", "WITHIN_ERROR", "ChangeMap", "Rules", "Strip", "Sums", "rules_for"]
 
 NO_CHANGE = 0
 WITHIN_ERROR = 253  # probable change that is narrower than the registration error

@@ -16,7 +16,8 @@ from geoseg.grid.window import Window
 from geoseg.raster.transitions import most_probable_change, transition_probability
 from geoseg.stages import change_map as module
 from geoseg.stages.change_guard import guarded
-from geoseg.stages.change_map import THRESHOLDS, ChangeMap, rules_for
+from geoseg.stages.change_map import THRESHOLDS, ChangeMap
+from geoseg.stages.change_rules import rules_for
 from geoseg.stats.pixel_area import PixelArea
 from tests.stages.change_maps import NAMES, deliver
 
