@@ -192,7 +192,7 @@ class Change(Section):
         "below; where two hold, the first is mapped; auto: those that the classes allow",
     )
     seed: float = Field(default=0.6, gt=0, le=1, description="probability that an event must reach somewhere")
-    grow: float = Field(default=0.4, gt=0, le=1, description="probability that it must have everywhere")
+    grow: float = Field(default=0.5, gt=0, le=1, description="probability that it must have everywhere")
     min_area: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
         default="auto", description="m2; smaller events are left out, smaller holes filled; auto: 9 pixels"
     )
