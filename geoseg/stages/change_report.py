@@ -77,8 +77,8 @@ def _method(results: ChangeResults) -> dict[str, str]:
         f"{rules.seed / CONFIDENCE_STEPS:g} somewhere and cover at least "
         f"{'9 pixels' if asked.min_area == 'auto' else f'{rules.smallest:,.0f} m²'}; smaller holes in them are filled",
         "registration": f"{told}. Probable change that nowhere holds a square of {rules.width + 1} x {rules.width + 1} "
-        f"pixels is set aside, so that an event has at least {(rules.width + 1) ** 2} pixels: edges that do not lie quite "
-        "right look like it, and so do single doubtful pixels",
+        f"pixels is set aside, so an event has at least {(rules.width + 1) ** 2}: edges that do not lie quite right "
+        "look like it, and so do single doubtful pixels",
         "precedence": "where several transitions hold, the first of them is mapped: "
         + ", ".join(pairs.name for pairs in rules.named),
         "areas": "of pixels on the ellipsoid; what was not observed is in none of them",
