@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from geoseg.io.cog import Colour, cog_writer
+from geoseg.io.cog import Colour, cog_writer, finish
 from geoseg.io.commit import remove, write_text
 from geoseg.io.strip_file import StripFile
 from geoseg.raster.coding import NO_CONFIDENCE, OUTSIDE, UNOBSERVED
@@ -51,6 +51,7 @@ def write_rasters(made: ChangeMap, series: Series, rules: Rules, out: Path) -> S
             two.write(strip.window, strip.probability)
             changed = (strip.code >= 1) & (strip.code <= len(rules.named))
             known.put(number, [layer[changed] for layer in (strip.first, strip.last, strip.before, strip.after)])
+        finish(one, two)
     write_text(out / "change.qml", landcover_qml(entries))
     write_text(out / "change_probability.qml", confidence_qml())
     return known
