@@ -342,3 +342,50 @@ def test_transitions_and_dates_that_a_map_cannot_hold_are_refused(tmp_path):
             tmp_path / "out",
             asked(transitions=["deforestation", "reforestation", "urbanization", "water_gain", "water_loss"]),
         )
+
+
+@pytest.mark.parametrize("dates", [2, 3])
+def test_nothing_that_changed_is_a_result_too(tmp_path, dates):
+    sure = [np.full((30, 40), 240 + k, np.uint8) for k in range(dates)]
+    still = fields(side=40)[:30]
+    folders = [deliver(tmp_path / str(k), f"20{k}0-01-01", still, sure[k]) for k in range(dates)]
+    change(folders, tmp_path / "out", asked(transitions=["deforestation"], min_area=1e12))
+    figures = json.loads((tmp_path / "out/change.json").read_text())
+    assert figures["transitions"]["deforestation"]["mapped_m2"] == 0
+    assert len(geopandas.read_parquet(tmp_path / "out/events.parquet")) == 0
+    with (tmp_path / "out/annual.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == dates - 1 and float(rows[0]["gross_rate_fao"]) == 0
+
+
+def test_what_comes_of_it_does_not_go_where_a_map_is(tmp_path):
+    folders = spreading(tmp_path)
+    with pytest.raises(ConfigError, match="holds a map that is compared"):
+        change(folders, folders[1], asked())
+
+
+def test_maps_events_and_table_tell_the_same_dates(tmp_path):
+    """Noise dates small parts of events otherwise; they join, in the map as well."""
+    rng, maps = np.random.default_rng(5), []
+    first = np.zeros((90, 90), np.uint8)
+    first[:, 60:] = 1
+    when = np.where(np.add.outer(np.zeros(90), np.arange(90)) < 20, 1, 2)
+    when = np.where(rng.random(when.shape) < 0.2, 3 - when, when)
+    for k in range(3):
+        later = first.copy()
+        later[10:80, 5:40][when[10:80, 5:40] <= k] = 1
+        maps.append(later)
+    folders = [deliver(tmp_path / str(k), f"20{k}0-01-01", m) for k, m in enumerate(maps)]
+    change(folders, tmp_path / "out", asked(transitions=["deforestation"], min_area="auto"))
+    events = geopandas.read_parquet(tmp_path / "out/events.parquet")
+    with rasterio.open(tmp_path / "out/change_date.tif") as file:
+        dates = file.read(1)
+    assert events["pixels"].min() >= 9 and len(events) > 1
+    assert (events["first_date"] < events["last_date"]).all()
+    with (tmp_path / "out/annual.csv").open() as file:
+        rows = {row["last_date"]: row for row in csv.DictReader(file) if row["events"] != "0"}
+    for k in (1, 2):
+        day = f"20{k}0-01-01"
+        here = events[events["last_date"] == day]
+        assert here["pixels"].sum() == (dates == k).sum() > 0
+        assert float(rows[day]["area_m2"]) == pytest.approx(here["area_m2"].sum())
