@@ -46,7 +46,9 @@ def _lines(results: ChangeResults) -> Iterator[TransitionLine]:
     names, found = results.series.names, list(intervals(results))
     for k, (pairs, (_, name, colour)) in enumerate(zip(results.rules.named, named_entries(results.rules), strict=True)):
         periods = [
-            Period(i.first, i.last, i.years, i.area, i.events, i.compared) for i in found if i.transition == name
+            Period(i.first, i.last, i.years, i.area, i.events, i.compared)
+            for i in found
+            if i.transition == name and (i.events or i.before + i.after == len(results.series.dates))
         ]
         yield TransitionLine(
             name=name,

@@ -104,7 +104,8 @@ def _annual(found: Interval) -> list[Cell]:
     """A row. Rates are gross: of the ground that the transition starts from, if nothing else happened to it."""
     left = found.source - found.area
     rate = rates(found.source, left if left >= 0 else None, found.years)
-    per_year, share = found.area / found.years, None if rate.simple is None else -rate.simple
+    per_year = found.area / found.years
+    share = per_year / found.source if found.source else None
     return [
         *(found.first.isoformat(), found.last.isoformat(), found.years, found.transition, found.events, found.area),
         *(per_year, found.source, share, rate.compound, rate.continuous),

@@ -43,5 +43,5 @@ def test_the_page_is_whole_and_escaped():
     picture = Picture("Transitions", np.zeros((4, 5, 3), np.uint8), [("a & b", "#ffffff")])
     text = page(ChangePage("T <x>", "s", [LINE], 1e8, 2e6, 3e4, {"m": "t"}, [picture]))
     assert "T &lt;x&gt;" in text and "&lt;b&gt;pasture" in text and "a &amp; b" in text and "<b>pasture" not in text
-    assert "1985-08-01 and 1990-08-01" in text and "-69 %" in text
+    assert "1985-08-01 to 1990-08-01" in text and "-69 %" in text
     assert "http" not in text.replace("http-equiv", "") and "<script" not in text

@@ -322,7 +322,7 @@ def test_the_page_says_what_the_tables_say(tmp_path):
     text = (tmp_path / "out/change.html").read_text()
     area = json.loads((tmp_path / "out/change.json").read_text())["transitions"]["deforestation"]["mapped_m2"]
     assert f"{area / 1e4:.1f} ha" in text or f"{area / 1e4:.2f} ha" in text
-    assert "1990-08-01 and 1995-08-01" in text and text.count("<img ") == 2 and "<script" not in text
+    assert "1990-08-01 to 1995-08-01" in text and text.count("<img ") == 2 and "<script" not in text
 
 
 def test_a_series_that_becomes_a_pair_leaves_no_dates_behind(tmp_path):
