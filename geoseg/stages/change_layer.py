@@ -89,7 +89,9 @@ class EventLayer:
             MachineError: a file cannot be written.
         """
         arcs = self._arcs
-        coordinates, starts = simplify(arcs, tolerance, _THREADS) if tolerance else (arcs.corners, arcs.starts)
+        coordinates, starts = arcs.corners, arcs.starts
+        if tolerance:
+            coordinates, starts = simplify(arcs, tolerance, _THREADS, outside=True)
         attributes = self._attributes()
         assembly = Assembly(arcs.left, arcs.right, coordinates, starts, len(self._regions))
         if len(self._series.dates) > 2:

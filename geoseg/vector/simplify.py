@@ -24,8 +24,10 @@ _AROUND = 4  # vertices either side of where a ring started that are fitted agai
 _AS_IT_WAS = 3  # how often a piece is halved in tolerance before it is left as it was
 
 
-def simplify(arcs: Arcs, tolerance: float, threads: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Arcs as straight lines with few vertices; the ends of arcs, and arcs along the outside, stay as they are.
+def simplify(
+    arcs: Arcs, tolerance: float, threads: int = 1, outside: bool = False
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Arcs as straight lines with few vertices; their ends stay, and arcs along the outside unless told otherwise.
 
     A vertex is a corner of the arc or the middle between two. Between two vertices no point of the arc is farther from
     the straight line piece between them than `tolerance`, and so no point of the piece from the arc: the Hausdorff
@@ -36,12 +38,13 @@ def simplify(arcs: Arcs, tolerance: float, threads: int = 1) -> tuple[NDArray[np
         arcs: the boundaries of a map.
         tolerance: in pixels, over 0. At 1 a staircase at any angle becomes a line.
         threads: arcs fitted at the same time; the result is the same for any number.
+        outside: whether arcs along the outside are made straight, too: where it is the rest of a map, not its end.
 
     Returns:
         (m, 2) col and row of the vertices of all arcs; (n + 1,) where each arc starts in them.
     """
     x, y, is_corner, starts = _points(arcs)
-    free = (arcs.left != OUTSIDE) & (arcs.right != OUTSIDE)
+    free = (arcs.left != OUTSIDE) & (arcs.right != OUTSIDE) | outside
     kept = is_corner.copy()
     ring = is_ring(arcs)
     with ThreadPoolExecutor(threads) as pool:

@@ -389,3 +389,15 @@ def test_maps_events_and_table_tell_the_same_dates(tmp_path):
         here = events[events["last_date"] == day]
         assert here["pixels"].sum() == (dates == k).sum() > 0
         assert float(rows[day]["area_m2"]) == pytest.approx(here["area_m2"].sum())
+
+
+def test_outlines_of_events_are_straight_within_the_tolerance(tmp_path):
+    before = np.zeros((80, 80), np.uint8)
+    before[:, 70:] = 3
+    after = np.where(np.tri(80, k=-20, dtype=bool), 1, before).astype(np.uint8)
+    run(tmp_path, before, after, asked(transitions=["deforestation"]), out="steps")
+    run(tmp_path, before, after, asked(transitions=["deforestation"], simplify=1.0), out="lines")
+    steps, lines = (geopandas.read_parquet(tmp_path / name / "events.parquet") for name in ("steps", "lines"))
+    assert steps.count_coordinates().sum() > 100 and lines.count_coordinates().sum() < 12
+    assert steps.geometry[0].hausdorff_distance(lines.geometry[0]) <= 10 + 1e-6
+    assert steps["area_m2"].equals(lines["area_m2"])

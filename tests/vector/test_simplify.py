@@ -82,6 +82,24 @@ def test_no_arc_is_farther_from_itself_than_the_tolerance(classes, tolerance):
         assert shapely.hausdorff_distance(before, after, densify=0.05) <= tolerance + 1e-9
 
 
+@settings(max_examples=40, deadline=None)
+@given(maps, tolerances)
+def test_regions_in_the_rest_of_a_map_stay_valid_and_as_near_with_their_outside_made_straight(classes, tolerance):
+    arcs, regions = trace(classes)
+    coordinates, starts = simplify(arcs, tolerance, outside=True)
+    layer = polygons(arcs, coordinates, starts, len(regions))
+    assert shapely.is_valid(layer).all() and (shapely.get_type_id(layer) == 3).all()
+    assert shapely.coverage_is_valid(layer)
+    for before, after in zip(lines(arcs.corners.astype(float), arcs.starts), lines(coordinates, starts), strict=True):
+        assert shapely.hausdorff_distance(before, after, densify=0.05) <= tolerance + 1e-9
+
+
+def test_a_slope_beside_the_outside_becomes_a_line_only_if_asked_for():
+    slope = np.where(np.tri(40, dtype=bool), 1, 255).astype(np.uint8)
+    arcs, _ = trace(slope)
+    assert len(simplify(arcs, 1.0)[0]) > 70 and len(simplify(arcs, 1.0, outside=True)[0]) < 10
+
+
 @settings(max_examples=30, deadline=None)
 @given(maps, tolerances)
 def test_ends_of_arcs_and_the_outer_boundary_stay(classes, tolerance):
