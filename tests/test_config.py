@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from geoseg.config import AoiFile, Area, ClassEntry, Recipe, check_name
+from geoseg.config import AoiFile, Area, Change, ClassEntry, Recipe, check_name, from_json
+from geoseg.errors import ConfigError
 from geoseg.stages.schemas import SCHEMAS, schema_json, write_schemas
 
 SCHEMA_FOLDER = Path(__file__).parent.parent / "workflows" / "schemas"
@@ -94,3 +95,17 @@ def test_schemas_are_written_where_asked(tmp_path):
     write_schemas(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(SCHEMAS)
     assert (tmp_path / "aoi.schema.json").read_bytes() == (SCHEMA_FOLDER / "aoi.schema.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"transitions": [{"name": "1bad", "from": ["a"]}]}', r"^--settings transitions\.0\.name cannot be '1bad': "),
+        ("garbage", r"^--settings cannot be 'garbage': Invalid JSON"),
+        ('{"sed": 1}', r"^--settings sed cannot be 1: "),
+        ('{"seed": 0.2}', r"an event grows from seed down to grow"),
+    ],
+)
+def test_settings_as_json_say_which_key_is_wrong(text, words):
+    with pytest.raises(ConfigError, match=words):
+        from_json(Change, text)

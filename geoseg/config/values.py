@@ -87,6 +87,12 @@ def flags() -> Iterator[None]:
 
 
 def from_json(section: type[AnySection], text: str) -> AnySection:
-    """A section from a flag that holds it as JSON. Raises `ConfigError`."""
-    with flags():
+    """A section from the flag `--settings`, which holds it as JSON. Raises `ConfigError`."""
+    try:
         return section.model_validate_json(text)
+    except ValidationError as problem:
+        # where a key takes things of several kinds, the fault that lies deepest is that of the kind which was meant
+        fault = max(problem.errors(include_url=False), key=lambda error: len(error["loc"]))
+        keys = [str(part) for part in fault["loc"] if not str(part)[0].isupper() and "[" not in str(part)]  # no kinds
+        place = " ".join(["--settings", ".".join(keys)]).strip()
+        raise ConfigError(f"{place} cannot be {fault['input']!r}: {fault['msg']}; correct the flag") from problem
