@@ -140,6 +140,8 @@ def spread_windows(shape: tuple[int, ...], most: int) -> list[Window]:
     side = min(SIDE, *(max(1, n // 4) for n in shape))
     counts = [max(1, n // side) for n in shape]
     step = max(1, math.ceil(math.sqrt(math.prod(counts) / most)))
+    while math.prod(-(-c // step) for c in counts) > most:  # a long strip has one row of them
+        step += 1
     rows, cols = (
         [(n - c * side) // 2 + k * side for k in range(0, c, step)] for n, c in zip(shape, counts, strict=True)
     )
