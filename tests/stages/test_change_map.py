@@ -166,7 +166,7 @@ def test_plain_compares_neighbours_in_time_that_were_seen(series):
 def test_rules_say_what_holds(series):
     rules = rules_for(series, Change(registration=0.05))
     assert (rules.chain, rules.width, rules.shifts) == ("persistent", 0, (None, None))
-    assert rules.smallest == pytest.approx(9 * 100 * 0.99, rel=2e-3) and (rules.seed, rules.grow) == (150, 100)
+    assert rules.smallest == pytest.approx(9 * 100 * 0.99, rel=2e-3) and (rules.seed, rules.grow) == (150, 125)
     told = rules_for(series, Change(registration="auto", transitions=["water_gain"]))
     assert len(told.shifts) == 2 and told.width >= 1 and [t.name for t in told.named] == ["water_gain"]
     assert rules_for(series.pair(0), Change(registration=2.5)).chain == "independent"
