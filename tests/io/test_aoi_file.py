@@ -82,7 +82,7 @@ def test_all_faults_at_once_in_file_order(aoi):
         "x.yaml:4:9  tiling.halo: must be a multiple of 32 from 0 to 4096, not 100; use 96 or 128",
         "x.yaml:9:9  dates.2024-06-01.scenes[0].path: this key is missing: GeoTIFF or glob",
         "x.yaml:9:10  dates.2024-06-01.scenes[0].pth: unknown key; did you mean path?",
-        "x.yaml:10:12  products[0]: must be one of landcover, buildings, roads, zones, change, probs, not 'lndcover'; did",
+        "x.yaml:10:12  products[0]: must be one of landcover, buildings, roads, zones, change, probs, not 'lndcover'",
     ):
         assert words in text
     assert len(said) == 6
