@@ -13,8 +13,8 @@ from geoseg.errors import MachineError
 from geoseg.io.commit import size_text
 from geoseg.io.plan_file import Plan
 from geoseg.raster.coding import MAPS
-from geoseg.stages.predict import IN_FLIGHT
 
+IN_FLIGHT = 3  # tiles of one worker under way: one is read, one computed, one written
 BASE = 700e6  # bytes: Python, torch and GDAL in one worker
 ACTIVATIONS = 420  # bytes a patch pixel at the network's widest point; measured on U-Nets of 2 to 14 M parameters
 DISK_FACTOR = 1.2  # room to spare

@@ -16,7 +16,6 @@ from geoseg.io.commit import sha256
 from geoseg.io.json_file import read_object
 from geoseg.io.plan_file import Plan
 from geoseg.io.tile_file import read_tile
-from geoseg.stages.predict import predict
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +45,8 @@ def made_tiles(plan: Plan, plan_path: Path, manifest: Path, step: str) -> MadeTi
     folder, listed = manifest.parent / "tiles", read_object(manifest)["tiles"]
     if not all(_intact(folder, tile) for tile in listed):
         log.warning("%s: some tiles are missing or changed; they are computed again", step)
+        from geoseg.stages.predict import predict  # its network takes seconds to load, and tiles are rarely lost
+
         predict(plan_path, manifest)
         listed = read_object(manifest)["tiles"]
     return MadeTiles(tuple((Window(**t["window"]).within(plan.window), folder / t["file"]) for t in listed))

@@ -32,12 +32,12 @@ from geoseg.io.commit import sweep, write_json
 from geoseg.io.fingerprint import fingerprint, stamp
 from geoseg.io.ledger import Entry, Ledger
 from geoseg.io.plan_file import Machine, Plan
+from geoseg.stages.estimate import IN_FLIGHT
 from geoseg.stages.progress import Meter, meter
 from geoseg.stages.seams import Seams, compute_seams, seam_tasks
 from geoseg.stages.tile import TileTask, blank_tile, compute_tile
 
 log = logging.getLogger(__name__)
-IN_FLIGHT = 3  # tiles of one worker under way: one is read, one computed, one written
 LOOPBACK = "127.0.0.1:0"  # status pages answer this machine only
 METHOD = 1  # raised when the same inputs would give another tile
 
