@@ -228,29 +228,3 @@ def _first_step(image, seen, pairs, weights, room, place):  # type: ignore[no-un
 def _between(weights, seen, n):  # type: ignore[no-untyped-def]
     """Weights of the step to the n-th observed date."""
     return weights[seen[n - 1], seen[n]] if len(weights) > 1 else weights[0, 0]
-
-
-@njit(cache=True, nogil=True)
-def viterbi(series, weights, out):  # type: ignore[no-untyped-def]
-    """`transitions.most_probable_sequence` of pixels, into (date, pixel); untouched where not observed."""
-    dates, count, pixels = series.shape
-    seen, back = np.empty(dates, np.int64), np.empty((dates, count), np.int64)
-    score, last = np.empty(count), np.empty(count)
-    for k in range(pixels):
-        found = _observed(series, k, seen)
-        for n in range(found):
-            score, last = last, score
-            for j in range(count):
-                best, source = (1.0, j) if n == 0 else (0.0, 0)
-                if n > 0:
-                    table = _between(weights, seen, n)
-                    for i in range(count):
-                        if last[i] * table[i, j] > best:
-                            best, source = last[i] * table[i, j], i
-                score[j], back[n, j] = best * (series[seen[n], j, k] * _STEP), source
-        if found == 0:
-            continue
-        state, possible = np.argmax(score), score.max() > 0
-        for n in range(found - 1, -1, -1):
-            out[seen[n], k] = state if possible else np.argmax(series[seen[n], :, k])
-            state = back[n, state]

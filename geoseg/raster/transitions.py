@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 
 from geoseg.errors import ConfigError
 from geoseg.raster.class_pairs import between, likeliest
-from geoseg.raster.class_sequences import changes, expand, probabilities, viterbi
-from geoseg.raster.coding import UNOBSERVED
+from geoseg.raster.class_sequences import changes, expand, probabilities
 from geoseg.raster.named_transitions import Pairs
 
 
@@ -152,24 +151,6 @@ def most_probable_change(
         changes(_flat(series), code.ravel(), _tables(named), _scaled(prior), out)
     first, last, before, after = out.reshape(4, *code.shape)
     return first, last, before, after
-
-
-def most_probable_sequence(series: NDArray[np.uint8], prior: Prior) -> NDArray[np.uint8]:
-    """The most probable sequence of classes over the observed dates, each pixel on its own: Viterbi's algorithm.
-
-    Args:
-        series, prior: as of `transition_probability`.
-
-    Returns:
-        (date, height, width) class; 254 where that date was not observed. Ties go to the lower class, latest date
-        first. Where the prior excludes every sequence that the images allow, each date has its own most probable class.
-
-    Source: Viterbi 1967, doi:10.1109/TIT.1967.1054010.
-    """
-    dates, _, height, width = series.shape
-    out = np.full((dates, height * width), UNOBSERVED, np.uint8)
-    viterbi(_flat(series), _scaled(prior), out)
-    return out.reshape(dates, height, width)
 
 
 def _require_matrix(matrix: NDArray[np.float64], count: int) -> None:

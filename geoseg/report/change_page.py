@@ -11,10 +11,9 @@ from datetime import date as Date
 from itertools import pairwise
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
-from geoseg.report.evaluation import png_uri
+from geoseg.report.html_page import filled
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +87,7 @@ class ChangePage:
 
 def page(shown: ChangePage) -> str:
     """The page as HTML."""
-    environment = Environment(
-        loader=PackageLoader("geoseg.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"png": png_uri, "hectares": hectares}
-    template = environment.get_template("change.html")
-    return template.render(page=shown, bars=bars, curve=curve)
+    return filled("change.html", {"hectares": hectares}, page=shown, bars=bars, curve=curve)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,13 @@ One file that opens anywhere: pictures are inside, nothing is fetched, nothing r
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.image import imsave
 from numpy.typing import NDArray
+
+from geoseg.report.html_page import filled
 
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 
@@ -101,16 +99,8 @@ class Page:
 
 def page(shown: Page) -> str:
     """The page as HTML."""
-    environment = Environment(
-        loader=PackageLoader("geoseg.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"png": png_uri, "count": count_text}
-    template = environment.get_template("evaluation.html")
-    return template.render(page=shown, confusion=row_shares(shown.matrix), reliability=bars(shown.bins))
+    content = {"page": shown, "confusion": row_shares(shown.matrix), "reliability": bars(shown.bins)}
+    return filled("evaluation.html", {"count": count_text}, **content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +160,6 @@ def picture(
         low, high = np.percentile(image[:, valid], (2, 98)) if limits is None else limits
         out[:] = np.clip((image - low) / max(high - low, 1e-9) * 255, 0, 255) * valid
     return np.ascontiguousarray(out.transpose(1, 2, 0))
-
-
-def png_uri(pixels: NDArray[np.uint8]) -> str:
-    """(height, width, 3) as the address of a picture that is inside the page."""
-    png = io.BytesIO()
-    imsave(png, pixels, format="png", metadata={"Software": None})
-    return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode("ascii")
 
 
 def count_text(pixels: float) -> str:

@@ -16,7 +16,6 @@ from geoseg.raster.transitions import (
     independent,
     markov,
     most_probable_change,
-    most_probable_sequence,
     persistent,
     transition_probability,
 )
@@ -137,17 +136,6 @@ def test_the_step_is_that_of_the_best_sequence_with_the_transition(seed, shape, 
         assert best[first[k], last[k], before[k], after[k]] >= most * (1 - 1e-12)
 
 
-@everything
-@given(**cases)
-def test_the_sequence_is_the_best_of_all(seed, shape, zeros):
-    series, _, prior = some_case(seed, *shape, zeros)
-    found = most_probable_sequence(series, prior).reshape(shape[0], -1)
-    for k, image in enumerate(np.moveaxis(series.reshape(*shape, -1), 2, 0)):
-        assert_array_equal(found[:, k] == 254, image[:, 0] == 255)
-        every = {way: p for _, way, p in all_ways(image, prior)}
-        assert every[tuple(found[found[:, k] != 254, k])] >= max(every.values()) * (1 - 1e-12)
-
-
 @pytest.mark.parametrize("lost", [0, 1])
 def test_two_independent_dates_are_a_product(lost):
     """Exactly, and rounded half up; of more pixels than are computed together."""
@@ -240,7 +228,6 @@ def test_a_series_irons_out_one_doubtful_date():
     forest, pasture, doubt = [225, 25], [25, 225], [100, 150]
     series = as_series(forest, forest, doubt, forest, pasture, None, pasture)
     prior = markov(np.tile([[0.95, 0.05], [0.01, 0.99]], (6, 1, 1)), np.array([0.5, 0.5]))
-    assert most_probable_sequence(series, prior).ravel().tolist() == [0, 0, 0, 0, 1, 254, 1]
     found = most_probable_change(
         series, np.ones((1, 1), np.uint8), pairs_of(["deforestation"], ["forest", "land"]), prior
     )
@@ -254,14 +241,12 @@ def test_ties_go_to_the_earlier_step_and_the_lower_class():
     assert [a.item() for a in most_probable_change(even, one, named, independent(4, 3))] == [0, 1, 1, 2]
     same = as_series([125, 125, 0], [0, 0, 250], [125, 125, 0], [0, 0, 250])
     assert [a.item() for a in most_probable_change(same, one, named, independent(4, 3))] == [0, 1, 0, 2]
-    assert most_probable_sequence(same, independent(4, 3)).ravel().tolist() == [0, 2, 0, 2]
 
 
 def test_what_the_prior_excludes_is_told_by_the_images():
     named = pairs_of(["deforestation"], ["forest", "land"])
     never = markov(np.eye(2)[None], np.array([0.5, 0.5]))
     sure, one = as_series([250, 0], [0, 250]), np.ones((1, 1), np.uint8)
-    assert most_probable_sequence(sure, never).ravel().tolist() == [0, 1]
     assert transition_probability(sure, named, never).item() == 250
     assert [a.item() for a in most_probable_change(sure, one, named, never)] == [0, 1, 0, 1]
     still = as_series([250, 0], [249, 1], [250, 0])  # and what the images all but exclude has a step, too
@@ -276,7 +261,6 @@ def test_many_dates_stay_in_range():
     assert transition_probability(series, named, prior).max() <= 250
     found = most_probable_change(series, np.ones((1, 1), np.uint8), named, prior)
     assert all(a.item() < dates for a in found)
-    assert (most_probable_sequence(series, prior) < 3).all()
 
 
 @settings(max_examples=20, deadline=None)

@@ -21,9 +21,9 @@ from geoseg.report.evaluation import (
     framed,
     page,
     picture,
-    png_uri,
     row_shares,
 )
+from geoseg.report.html_page import png_uri
 
 ALLOWED = {"style", "class", "lang", "charset", "name", "content", "http-equiv", "src", "alt", "role", "aria-label"}
 
